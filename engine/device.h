@@ -1,0 +1,78 @@
+// The boundary: what the project asks of a processor. Above it nothing knows which device runs.
+//
+// A device is used by one thread at a time; inside it may use many. Spans are in the host's memory. Results of
+// encode, decode, loss and train_step are the same bytes for any number of threads on one device and
+// instruction set; results of nearest are the same bytes on every device.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/top_k.h"
+#include "kernels/cpu/adam.h"
+#include "kernels/topology.h"
+
+namespace lookalike {
+
+// What Adam carries from step to step. m, v (kParameterCount); step counts the updates done.
+struct OptimizerState {
+  std::vector<float> m = std::vector<float>(kParameterCount, 0.0F);
+  std::vector<float> v = std::vector<float>(kParameterCount, 0.0F);
+  int64_t step = 0;
+};
+
+struct DeviceFacts {
+  std::string name;             // "CPU (AMD EPYC, AVX2)"
+  std::string kind;             // "cpu" or "cuda"
+  std::string instruction_set;  // "AVX2", "sm_90"
+  int64_t memory_bytes = 0;
+  int threads = 0;
+};
+
+// Queries against one block of catalog rows.
+struct SearchBlock {
+  std::span<const float> queries;   // (Q, dimension)
+  std::span<const float> rows;      // (M, dimension)
+  int64_t dimension = kCodeLength;
+  int64_t first_row = 0;            // catalog row of rows[0]
+  std::span<const uint8_t> allowed;  // (M), zero leaves the row out; empty allows all
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  // Autoencoder. parameters (kParameterCount) in topology.h's order; images (N, 150, 150, 3) bytes, any N.
+  virtual void set_parameters(std::span<const float> parameters) = 0;
+  virtual void get_parameters(std::span<float> parameters) const = 0;
+  virtual void set_optimizer(const OptimizerState& state) = 0;
+  virtual OptimizerState optimizer() const = 0;
+
+  // codes (N, 2888), overwritten.
+  virtual void encode(std::span<const uint8_t> images, std::span<float> codes) = 0;
+  // images overwritten, 255 p rounded to nearest.
+  virtual void decode(std::span<const float> codes, std::span<uint8_t> images) = 0;
+  // Mean binary cross-entropy of the batch; changes nothing.
+  virtual double loss(std::span<const uint8_t> images) = 0;
+  // One Adam step on the batch's mean loss, which is returned (taken before the step). Throws E_NON_FINITE,
+  // naming loss or tensor, when loss or gradient is not finite (parameters and optimizer are then unchanged)
+  // or a weight becomes so.
+  virtual double train_step(std::span<const uint8_t> images, const AdamOptions& options) = 0;
+
+  // Search. Merges the block's rows into each query's k best; best (Q lists) is updated in place.
+  virtual void nearest(const SearchBlock& block, TopK& best) = 0;
+
+  virtual DeviceFacts facts() const = 0;
+};
+
+// threads <= 0 takes every core that this process may use.
+std::unique_ptr<Device> make_cpu_device(int threads);
+
+// name: "auto", "cpu" or "cuda". `reason` (may be null) is set to one line saying what was taken and why.
+// Throws E_USAGE where "cuda" was asked for and cannot be had, naming what is missing.
+std::unique_ptr<Device> make_device(const std::string& name, int threads, std::string* reason);
+
+}  // namespace lookalike
