@@ -1,7 +1,7 @@
 // The boundary: what the project asks of a processor. Above it nothing knows which device runs.
 //
-// A device is used by one thread at a time; inside it may use many. Spans are in the host's memory. Results of
-// encode, decode, loss and train_step are the same bytes for any number of threads on one device and
+// A device is used by one thread at a time; inside it may use many. Spans are in the host's memory. Results
+// of encode, decode, loss and train_step are the same bytes for any number of threads on one device and
 // instruction set; results of nearest are the same bytes on every device.
 #pragma once
 
@@ -34,10 +34,10 @@ struct DeviceFacts {
 
 // Queries against one block of catalog rows.
 struct SearchBlock {
-  std::span<const float> queries;   // (Q, dimension)
-  std::span<const float> rows;      // (M, dimension)
+  std::span<const float> queries;  // (Q, dimension)
+  std::span<const float> rows;     // (M, dimension)
   int64_t dimension = kCodeLength;
-  int64_t first_row = 0;            // catalog row of rows[0]
+  int64_t first_row = 0;             // catalog row of rows[0]
   std::span<const uint8_t> allowed;  // (M), zero leaves the row out; empty allows all
 };
 

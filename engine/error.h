@@ -8,16 +8,16 @@ namespace lookalike {
 
 enum class ExitCode : int {
   kDone = 0,
-  kInternal = 1,          // a bug of this program
-  kUsage = 2,             // command line, configuration, or a device that was asked for is absent
-  kNoInput = 3,           // no usable input
-  kTooManyRefused = 4,    // finished, but more inputs refused than allowed
-  kSystem = 5,            // disk, permission, memory
-  kDamaged = 6,           // an artefact is damaged or foreign
-  kNonFinite = 7,         // NaN or infinity in loss, gradient or weights
-  kInUse = 9,             // the output is in use by another run
-  kDeviceFault = 10,      // the GPU failed after the start
-  kSignal = 128,          // plus the signal's number: stopped after saving
+  kInternal = 1,        // a bug of this program
+  kUsage = 2,           // command line, configuration, or a device that was asked for is absent
+  kNoInput = 3,         // no usable input
+  kTooManyRefused = 4,  // finished, but more inputs refused than allowed
+  kSystem = 5,          // disk, permission, memory
+  kDamaged = 6,         // an artefact is damaged or foreign
+  kNonFinite = 7,       // NaN or infinity in loss, gradient or weights
+  kInUse = 9,           // the output is in use by another run
+  kDeviceFault = 10,    // the GPU failed after the start
+  kSignal = 128,        // plus the signal's number: stopped after saving
 };
 
 // what() reads "what, where, what to do", without a full stop.
@@ -34,7 +34,9 @@ class Error : public std::runtime_error {
 };
 
 inline Error usage_error(const std::string& message) { return {ExitCode::kUsage, "E_USAGE", message}; }
-inline Error no_input_error(const std::string& message) { return {ExitCode::kNoInput, "E_NO_INPUT", message}; }
+inline Error no_input_error(const std::string& message) {
+  return {ExitCode::kNoInput, "E_NO_INPUT", message};
+}
 inline Error system_error(const std::string& message) { return {ExitCode::kSystem, "E_SYSTEM", message}; }
 inline Error damaged_error(const std::string& message) { return {ExitCode::kDamaged, "E_DAMAGED", message}; }
 inline Error non_finite_error(const std::string& message) {

@@ -9,8 +9,8 @@ namespace lookalike {
 // Returns the process's exit code.
 int run_command_line(int argc, char** argv);
 
-// Each command registers its flags on a subcommand of `app` and, when it is chosen, sets `run` to what main then
-// calls; run returns the exit code. One such function a file in host/commands.
+// Each command registers its flags on a subcommand of `app` and, when it is chosen, sets `run` to what main
+// then calls; run returns the exit code. One such function a file in host/commands.
 using Run = std::function<int()>;
 void add_train_command(CLI::App& app, Run& run);
 void add_encode_command(CLI::App& app, Run& run);

@@ -11,12 +11,12 @@
 
 namespace lookalike {
 
-inline constexpr int kImageSize = 150;     // pixels, height and width
-inline constexpr int kImageChannels = 3;   // blue, green, red
-inline constexpr int kBorder = 1;          // zero pixels added on each side
+inline constexpr int kImageSize = 150;    // pixels, height and width
+inline constexpr int kImageChannels = 3;  // blue, green, red
+inline constexpr int kBorder = 1;         // zero pixels added on each side
 inline constexpr int kGridSize = kImageSize + 2 * kBorder;
 inline constexpr int64_t kImageBytes = int64_t{kImageSize} * kImageSize * kImageChannels;
-inline constexpr int kTaps = 9;            // R * S of every convolution
+inline constexpr int kTaps = 9;  // R * S of every convolution
 
 enum class Tail {
   kPool,      // bias, ReLU, 2x2 max pool: the first of equals in row order is the maximum

@@ -1,0 +1,65 @@
+// The training loop over any device and any source of image bytes. It owns no files: what must survive is
+// handed to the observer, which stores it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "engine/device.h"
+
+namespace lookalike {
+
+struct TrainOptions {
+  int64_t epochs = 20;
+  int64_t batch_size = 32;  // images; the last batch of an epoch may be smaller
+  double learning_rate = 1e-3;
+  uint64_t seed = 1;
+  int64_t patience = 0;  // epochs without a better validation loss before stopping; 0: never
+};
+
+// Images by index. gather: out (indices.size(), 150, 150, 3).
+struct ImageSource {
+  int64_t size = 0;
+  std::function<void(std::span<const int64_t> indices, std::span<uint8_t> out)> gather;
+};
+
+// Everything a run is at one moment, beside the options. The device holds parameters and optimizer.
+struct TrainPosition {
+  int64_t epoch = 0;          // epochs finished
+  int64_t position = 0;       // images of the running epoch already trained on
+  double epoch_loss_sum = 0;  // loss x images over those
+  std::vector<float> best_parameters;
+  double best_loss = 0;
+  int64_t best_epoch = 0;  // 0: none yet
+};
+
+struct EpochResult {
+  int64_t epoch = 0;           // counted from 1
+  double loss = 0;             // mean over the epoch's batches as trained
+  double validation_loss = 0;  // NaN where there is no validation
+  bool best = false;
+};
+
+struct TrainObserver {
+  // After each step; returning true asks to stop: on_pause follows, then train returns.
+  std::function<bool(const TrainPosition&, double batch_loss)> after_step;
+  // After each epoch, weights finite: store the state.
+  std::function<void(const TrainPosition&, const EpochResult&)> after_epoch;
+  // Stopped in the middle of an epoch: store the state.
+  std::function<void(const TrainPosition&)> on_pause;
+};
+
+enum class TrainEnd { kFinished, kPatience, kPaused };
+
+// Goes on from `position`. The same options, seed, images and device give the same weights to the byte
+// wherever the run was cut and taken up. Throws E_NON_FINITE before an observer sees numbers that are not
+// finite.
+TrainEnd train(Device& device, const ImageSource& training, const ImageSource& validation,
+               const TrainOptions& options, TrainPosition& position, const TrainObserver& observer);
+
+// Mean loss over all images of a source, in fixed batches.
+double mean_loss(Device& device, const ImageSource& images, int64_t batch_size);
+
+}  // namespace lookalike

@@ -1,0 +1,53 @@
+// The one way a file is published: written beside its place, flushed, renamed, its folder flushed. A reader,
+// a kill or a power cut sees the old file or the new one, never a part.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace lookalike {
+
+// A new file that replaces `path` at commit(). Thrown away by the destructor if commit() did not succeed.
+// Every failure throws E_SYSTEM with path, reason and what to do (disk full: bytes free).
+class AtomicFile {
+ public:
+  // reserve_bytes > 0: taken from the disk at once, so that a full disk says so before work is done.
+  explicit AtomicFile(std::string path, int64_t reserve_bytes = 0);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  void commit();
+
+ private:
+  std::string path_, temporary_;
+  int descriptor_ = -1;
+};
+
+// Removes what killed runs of AtomicFile left in `folder`. Only under the folder's lock.
+void sweep_temporaries(const std::string& folder);
+
+// Makes `folder` with its parents and locks it for this process; E_IN_USE names the owner's pid where another
+// run holds it. The lock ends with the process, however that ends.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+// Whole regular file; E_DAMAGED above max_bytes, E_SYSTEM where it cannot be read.
+std::string read_file(const std::string& path, int64_t max_bytes);
+
+// XXH3-128 as 32 hexadecimal digits.
+std::string xxh3_hex(std::span<const std::byte> bytes);
+
+}  // namespace lookalike

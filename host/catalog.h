@@ -1,0 +1,98 @@
+// A catalog folder: shards of codes, the ledger that says which are finished, the model that made them,
+// thumbnails.
+//
+// CATALOG/catalog.sqlite is the only source of what is finished. A shard is written beside, flushed, renamed,
+// its folder flushed, and only then recorded with its items in one transaction.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/byte_cache.h"
+#include "host/dataset.h"
+#include "host/model_file.h"
+
+namespace lookalike {
+
+struct CatalogItem {
+  int64_t row = 0;  // over all shards, in list order
+  std::string id, path, label, content_hash;
+  int width = 0, height = 0;
+  std::map<std::string, std::string> columns;
+};
+
+// One finished piece of the list: items [first_item, first_item + items + refusals) of it.
+struct ShardContent {
+  int64_t shard = 0;
+  std::vector<CatalogItem> items;                // row is set by commit_shard
+  std::vector<float> codes;                      // (items, 2888)
+  std::vector<std::vector<uint8_t>> thumbnails;  // JPEG, one an item
+  std::vector<Refusal> refusals;
+};
+
+struct CatalogTotals {
+  int64_t listed = 0, encoded = 0, refused = 0, shards = 0, shards_done = 0;
+};
+
+class CatalogWriter {
+ public:
+  // Makes or resumes `folder`, under its lock. settings: everything that shapes the result (model
+  // fingerprint, photo rule, list fingerprint, shard rows, precision, version). Another value there: E_USAGE
+  // naming the setting, both values and --force; force starts over. Copies the model in.
+  CatalogWriter(const std::string& folder, const Model& model,
+                const std::map<std::string, std::string>& settings, int64_t listed, int64_t shards,
+                bool force);
+  ~CatalogWriter();
+
+  bool finished(int64_t shard) const;
+  CatalogTotals totals() const;
+  // Shards may come in any order; each is durable when this returns.
+  void commit_shard(const ShardContent& content);
+  // Once all shards are in: gives rows their final numbers and marks the catalog complete.
+  void finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+class CatalogReader {
+ public:
+  // Throws E_DAMAGED for a foreign, damaged or newer catalog, E_USAGE where there is none. An unfinished one
+  // opens; complete() tells.
+  explicit CatalogReader(const std::string& folder);
+  ~CatalogReader();
+
+  bool complete() const;
+  int64_t rows() const;  // of finished shards
+  const Model& model() const;
+  CatalogTotals totals() const;
+  std::map<std::string, std::string> settings() const;
+
+  // Every finished row in order, in blocks of at most block_rows: visit(first_row, codes (count, 2888)).
+  void for_each_block(
+      int64_t block_rows,
+      const std::function<void(int64_t first_row, std::span<const float> codes)>& visit) const;
+  void read_codes(int64_t row, std::span<float> code) const;
+  CatalogItem item(int64_t row) const;
+  std::vector<CatalogItem> all_items() const;  // ascending rows
+  std::optional<int64_t> row_of(const std::string& id) const;
+  std::vector<uint8_t> thumbnail(int64_t row) const;  // JPEG; empty where there is none
+  std::vector<Refusal> refusals() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Reads all of a model or catalog: structure, checksums, counts, finite codes. Returns lines to print; throws
+// E_DAMAGED at the first thing that is wrong, naming it.
+std::vector<std::string> verify_artefact(const std::string& path);
+
+}  // namespace lookalike

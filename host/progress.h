@@ -1,0 +1,56 @@
+// Progress on standard error: a bar on a terminal, a plain line every ten seconds elsewhere.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+
+namespace lookalike {
+
+enum class ProgressStyle { kAuto, kBar, kPlain, kJson, kNone };
+ProgressStyle parse_progress_style(const std::string& text);  // throws E_USAGE
+
+// One long piece of work, counted in images. Used by one thread.
+class Progress {
+ public:
+  // task: "encode"; total: images in all.
+  Progress(ProgressStyle style, std::string task, int64_t total);
+  ~Progress();  // ends the bar's line
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // done: images so far, of which `resumed` were not this run's; note: "loss 0.5812" or empty. Prints when it
+  // is time to.
+  void update(int64_t done, const std::string& note);
+
+  // A line of its own, above the bar.
+  void message(const std::string& text);
+
+  void set_resumed(int64_t images);  // done before this run: not in the rate
+  double rate() const;               // images a second over the last ten seconds
+  double seconds() const;            // since the start
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Sample {
+    Clock::time_point time;
+    int64_t done;
+  };
+  void print(int64_t done, const std::string& note);
+
+  ProgressStyle style_;
+  std::string task_;
+  int64_t total_;
+  int64_t resumed_ = 0;
+  Clock::time_point start_, last_print_;
+  std::deque<Sample> samples_;
+  bool line_open_ = false;
+};
+
+// "1m44s", "2h03m", "17s".
+std::string format_duration(double seconds);
+// "12,345".
+std::string format_count(int64_t count);
+
+}  // namespace lookalike
