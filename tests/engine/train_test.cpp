@@ -105,10 +105,12 @@ TEST(Train, WeighsTheLastSmallerBatchByItsImages) {
   std::vector<EpochResult> results;
   auto observer = silent();
   observer.after_epoch = [&](const TrainPosition&, const EpochResult& result) { results.push_back(result); };
-  train(device, numbered_images(7), numbered_images(0), {.epochs = 1, .batch_size = 3}, position, observer);
-  ASSERT_EQ(results.size(), 1U);
-  EXPECT_DOUBLE_EQ(results[0].loss, 3.0);  // the fake's loss is the mean index: of 0 .. 6
-  EXPECT_TRUE(std::isnan(results[0].validation_loss));
+  train(device, numbered_images(7), numbered_images(0), {.epochs = 2, .batch_size = 3}, position, observer);
+  ASSERT_EQ(results.size(), 2U);
+  for (const EpochResult& result : results) {
+    EXPECT_DOUBLE_EQ(result.loss, 3.0);  // the fake's loss is the mean index: of 0 .. 6
+    EXPECT_TRUE(std::isnan(result.validation_loss));
+  }
   EXPECT_DOUBLE_EQ(position.best_loss, 3.0);
 }
 
