@@ -1,5 +1,4 @@
-// Runs a test once for each instruction set that the kernels are compiled for. Those that this processor
-// lacks are reported as skipped.
+// The instruction sets that the kernels are compiled for, one test run each.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,10 +16,24 @@ inline std::vector<int64_t> compiled_targets() {
   return targets;
 }
 
-inline std::string target_name(const ::testing::TestParamInfo<int64_t>& info) {
-  return hwy::TargetName(info.param);
+// Those that this processor has.
+inline std::vector<int64_t> supported_targets() {
+  std::vector<int64_t> targets;
+  for (const int64_t target : compiled_targets())
+    if ((hwy::SupportedTargets() & target) != 0) targets.push_back(target);
+  return targets;
 }
 
+// While it lives the kernels run on one instruction set.
+class UseTarget {
+ public:
+  explicit UseTarget(int64_t target) { hwy::SetSupportedTargetsForTest(target); }
+  ~UseTarget() { hwy::SetSupportedTargetsForTest(0); }
+  UseTarget(const UseTarget&) = delete;
+  UseTarget& operator=(const UseTarget&) = delete;
+};
+
+// A test for each compiled instruction set; those that this processor lacks are reported as skipped.
 class TargetTest : public ::testing::TestWithParam<int64_t> {
  protected:
   void SetUp() override {
@@ -30,6 +43,10 @@ class TargetTest : public ::testing::TestWithParam<int64_t> {
   }
   void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
 };
+
+inline std::string target_name(const ::testing::TestParamInfo<int64_t>& info) {
+  return hwy::TargetName(info.param);
+}
 
 }  // namespace lookalike::testing
 
