@@ -67,12 +67,13 @@ def list_photos(folder):
     return sorted(map(str, paths), key=lambda path: path.encode())
 
 
-def stretched_photos(folder):
-    """The folder's photos as `--fit stretch` makes them: (N, 150, 150, 3) bytes, blue green red."""
+def stretched_photos(folder, limit=None):
+    """The folder's (first `limit`) photos as `--fit stretch` makes them: (N, 150, 150, 3)
+    bytes, blue green red."""
     import cv2
 
     photos = []
-    for path in list_photos(folder):
+    for path in list_photos(folder)[:limit]:
         photo = cv2.imread(path, cv2.IMREAD_COLOR)
         if photo is None:
             raise SystemExit(f"{path}: OpenCV cannot read this photo; remove it from the folder")
