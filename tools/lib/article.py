@@ -1,4 +1,4 @@
-"""The article's autoencoder in Keras and in PyTorch, and the photos as the network sees them."""
+"""The article's autoencoder in Keras, and the photos as the network sees them."""
 
 import pathlib
 
