@@ -1,0 +1,107 @@
+"""The scripts around the program: they parse, explain themselves, and refuse what is wrong in one line."""
+
+import ast
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHELL_SCRIPTS = [*sorted((ROOT / "tools").glob("*.sh")), ROOT / ".ci" / "run"]
+PYTHON_SCRIPTS = sorted(path for folder in ("tools", "bench", "tests") for path in (ROOT / folder).rglob("*.py"))
+
+
+def run(*command, **options):
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL, **options)
+
+
+class Scripts(unittest.TestCase):
+    def setUp(self):
+        self.work = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.work)
+
+    def stub(self, name, text):
+        path = self.work / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def with_stubs(self, **more):
+        return dict(os.environ, PATH=f"{self.work / 'bin'}:{os.environ['PATH']}", **more)
+
+    def test_shell_scripts_parse(self):
+        self.assertGreater(len(SHELL_SCRIPTS), 3)
+        for script in SHELL_SCRIPTS:
+            with self.subTest(script=script.name):
+                self.assertTrue(os.access(script, os.X_OK))
+                self.assertIn("set -euo pipefail", script.read_text())
+                done = run("bash", "-n", script)
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_python_scripts_parse(self):
+        self.assertGreater(len(PYTHON_SCRIPTS), 5)
+        for script in PYTHON_SCRIPTS:
+            with self.subTest(script=script.name):
+                ast.parse(script.read_text(), script)
+
+    def test_help(self):
+        for name in ("quickstart.sh", "test.sh"):
+            done = run(ROOT / "tools" / name, "--help")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"tools/{name}", done.stdout)
+
+    def test_wrong_arguments_are_one_line(self):
+        for command, word in ((["quickstart.sh", "--nonsense"], "--nonsense"),
+                              (["quickstart.sh", "/no/such/photos"], "/no/such/photos"),
+                              (["quickstart.sh", "/", "/"], "one PHOTOS"),
+                              (["quickstart.sh", "-o"], "-o"),
+                              (["test.sh", "--preset", "nonsense"], "nonsense"),
+                              (["lint.sh", "--nonsense"], "--nonsense"),
+                              (["install_packages.sh", "nonsense"], "nonsense")):
+            with self.subTest(command=command):
+                done = run(ROOT / "tools" / command[0], *command[1:])
+                self.assertEqual(done.returncode, 1)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertIn(word, done.stderr)
+
+    def test_nothing_is_installed_twice(self):
+        self.stub("dpkg-query", "echo 'installed '")
+        self.stub("apt-get", f"echo called >{self.work}/apt")
+        done = run(ROOT / "tools" / "install_packages.sh", "build", "photos", env=self.with_stubs())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse((self.work / "apt").exists())
+
+    def test_missing_packages_are_installed_by_name(self):
+        self.stub("dpkg-query", "case $4 in cmake) exit 1;; *) echo 'installed ';; esac")
+        self.stub("apt-get", f"echo \"$DEBIAN_FRONTEND\" \"$@\" >>{self.work}/apt")
+        self.stub("id", "echo 0")
+        done = run(ROOT / "tools" / "install_packages.sh", "build", env=self.with_stubs())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        update, install = (self.work / "apt").read_text().splitlines()
+        self.assertIn("update", update)
+        self.assertTrue(install.startswith("noninteractive"), install)
+        self.assertTrue(install.endswith("--no-install-recommends cmake"), install)
+
+    def test_sudo_is_used_by_others_than_root(self):
+        self.stub("dpkg-query", "exit 1")
+        self.stub("id", "echo 1000")
+        self.stub("sudo", f"echo \"$@\" >>{self.work}/sudo")
+        done = run(ROOT / "tools" / "install_packages.sh", "photos", env=self.with_stubs())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("apt-get", (self.work / "sudo").read_text())
+
+    def test_a_failed_installation_is_said(self):
+        self.stub("dpkg-query", "exit 1")
+        self.stub("id", "echo 0")
+        self.stub("apt-get", "echo no network; exit 100")
+        done = run(ROOT / "tools" / "install_packages.sh", "photos", env=self.with_stubs())
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no network", done.stderr)
+        self.assertIn("apt-get update failed", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
