@@ -1,0 +1,182 @@
+// Encoder, backward. In each pool window only the winner's convolution output has a gradient g, and none where ReLU
+// left nothing, so the work is done window by window: with P the 3 x 3 x C patch around the winner,
+//   kernel gradient[.., k] += g P,   bias gradient[k] += g,   gradient of the input's patch += g w[.., k],
+// a quarter of the multiply-adds of the dense form. Pixel rows make each patch three contiguous runs of 3 C floats.
+// Windows with g = 0 are left out of the list that a row of one output channel becomes.
+// Determinism: windows in row order, each accumulator one fixed chain.
+// Bound: loads.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/encoder_backward.cpp"
+#include <hwy/foreach_target.h>
+// Highway's header first: it sets the target.
+#include <hwy/highway.h>
+
+#include "kernels/cpu/passes.h"
+#include "kernels/cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lookalike::cpu::HWY_NAMESPACE {
+
+// Windows of one row with a gradient: the gradient, and where the winner's patch starts in pixel rows.
+struct Winners {
+  int count;
+  float slope[kGridSize / 2];
+  int32_t patch[kGridSize / 2];
+};
+
+// slope[x * slope_step]: gradient of the pooled outputs of row i.
+template <int kStage>
+HWY_INLINE void list_winners(const uint8_t* HWY_RESTRICT winners, const float* HWY_RESTRICT slope, int slope_step,
+                             int i, Winners& list) {
+  constexpr PixelShape kIn = encoder_pixels(kStage);
+  constexpr int32_t kAt[kNoWinner + 1] = {0, kIn.channels, kIn.row_stride(), kIn.row_stride() + kIn.channels, 0};
+  int count = 0;
+  for (int x = 0; x < kIn.grid / 2; ++x) {
+    const float g = slope[x * slope_step];
+    list.slope[count] = g;
+    list.patch[count] = kIn.at(2 * i - 1, 2 * x - 1) + kAt[winners[x]];
+    // NaN differs from zero.
+    count += static_cast<int>(winners[x] != kNoWinner) & static_cast<int>(g != 0.0F);
+  }
+  list.count = count;
+}
+
+// total[r][.] += sum over the list of slope * patch row r, for kRows rows from `total`; two chains each.
+template <int kRows, int kVectors>
+HWY_INLINE void add_patches(const Winners& list, const float* HWY_RESTRICT pixels, int row_stride, int total_stride,
+                            float* HWY_RESTRICT total) {
+  const Floats d;
+  V sum[2][kRows][kVectors];
+  for (auto& chain : sum)
+    for (auto& row : chain)
+      for (V& v : row) v = hn::Zero(d);
+  int n = 0;
+  for (; n + 2 <= list.count; n += 2) {
+    for (int chain = 0; chain < 2; ++chain) {
+      const V g = hn::Set(d, list.slope[n + chain]);
+      const float* patch = pixels + list.patch[n + chain];
+      for (int r = 0; r < kRows; ++r)
+        for (int v = 0; v < kVectors; ++v)
+          sum[chain][r][v] = hn::MulAdd(g, hn::LoadU(d, patch + r * row_stride + v * kLanes), sum[chain][r][v]);
+    }
+  }
+  if (n < list.count) {
+    const V g = hn::Set(d, list.slope[n]);
+    const float* patch = pixels + list.patch[n];
+    for (int r = 0; r < kRows; ++r)
+      for (int v = 0; v < kVectors; ++v)
+        sum[0][r][v] = hn::MulAdd(g, hn::LoadU(d, patch + r * row_stride + v * kLanes), sum[0][r][v]);
+  }
+  for (int r = 0; r < kRows; ++r)
+    for (int v = 0; v < kVectors; ++v) {
+      float* t = total + r * total_stride + v * kLanes;
+      hn::Store(hn::Add(hn::Load(d, t), hn::Add(sum[0][r][v], sum[1][r][v])), d, t);
+    }
+}
+
+// patch rows of the input's gradient += slope * weights (3, kVectors * kLanes).
+template <int kVectors>
+HWY_INLINE void scatter_patches(const Winners& list, const float* HWY_RESTRICT weights, int weight_stride,
+                                int row_stride, float* HWY_RESTRICT gradient) {
+  const Floats d;
+  for (int n = 0; n < list.count; ++n) {
+    const V g = hn::Set(d, list.slope[n]);
+    float* patch = gradient + list.patch[n];
+    for (int r = 0; r < 3; ++r)
+      for (int v = 0; v < kVectors; ++v) {
+        float* p = patch + r * row_stride + v * kLanes;
+        hn::StoreU(hn::MulAdd(g, hn::Load(d, weights + r * weight_stride + v * kLanes), hn::LoadU(d, p)), d, p);
+      }
+  }
+}
+
+// slope: gradient of the stage's pooled output; element (k, i, x) at k * slope_k + i * slope_i + x * slope_x.
+// back: weights for the input's gradient, null for stage 0. kernel gradient is multiplied by kernel_scale.
+template <int kStage>
+HWY_INLINE void stage_backward(const float* HWY_RESTRICT slope, int slope_k, int slope_i, int slope_x,
+                               const float* HWY_RESTRICT back, float kernel_scale, Workspace& workspace,
+                               float* HWY_RESTRICT gradient) {
+  constexpr PixelShape kIn = encoder_pixels(kStage);
+  constexpr int kOutputs = stage_of(kStage).out_channels;
+  constexpr int kSize = kIn.grid / 2;
+  constexpr int kVectors = vector_count(3 * kIn.channels);
+  constexpr int kTotalRow = round_up(3 * kIn.channels, kMaxLanes);
+  // As many patch rows at once as registers allow.
+  constexpr bool kAllRows = 2 * 3 * kVectors <= (kManyRegisters ? 24 : 12);
+  alignas(64) float total[kOutputs][3][kTotalRow] = {};
+  double bias[kOutputs] = {};
+  Winners list;
+  float* input_gradient = workspace.pixel_gradient[kStage];
+  if constexpr (kStage > 0) {
+    for (int n = 0; n < kIn.size(); ++n) input_gradient[n] = 0.0F;
+  }
+  for (int i = 0; i < kSize; ++i)
+    for (int k = 0; k < kOutputs; ++k) {
+      list_winners<kStage>(workspace.winners[kStage] + (k * kSize + i) * winner_pitch(kStage),
+                           slope + k * slope_k + i * slope_i, slope_x, i, list);
+      const float* pixels = workspace.encoder_pixels[kStage];
+      if constexpr (kAllRows) {
+        add_patches<3, kVectors>(list, pixels, kIn.row_stride(), kTotalRow, total[k][0]);
+      } else {
+        for (int r = 0; r < 3; ++r)
+          add_patches<1, kVectors>(list, pixels + r * kIn.row_stride(), 0, 0, total[k][r]);
+      }
+      if constexpr (kStage > 0) {
+        scatter_patches<kVectors>(list, back + k * 3 * kTotalRow, kTotalRow, kIn.row_stride(), input_gradient);
+      }
+      for (int n = 0; n < list.count; ++n) bias[k] += double{list.slope[n]};
+    }
+  for (int k = 0; k < kOutputs; ++k) {
+    for (int tap = 0; tap < kTaps; ++tap)
+      for (int c = 0; c < kIn.channels; ++c)
+        gradient[kernel_offset(kStage) + (tap * kIn.channels + c) * kOutputs + k] =
+            kernel_scale * total[k][tap / 3][tap % 3 * kIn.channels + c];
+    gradient[bias_offset(kStage) + k] = static_cast<float>(bias[k]);
+  }
+}
+
+// The image's bytes as floats in pixel rows; grid pixel (y, x) is image pixel (y - 1, x - 1).
+HWY_INLINE void image_pixels(const uint8_t* HWY_RESTRICT image, float* HWY_RESTRICT pixels) {
+  constexpr PixelShape kShape = encoder_pixels(0);
+  constexpr int kRow = kImageSize * kImageChannels;
+  const Floats d;
+  const hn::Rebind<int32_t, Floats> ints;
+  const hn::Rebind<uint8_t, Floats> bytes;
+  for (int y = 0; y < kImageSize; ++y) {
+    const uint8_t* source = image + y * kRow;
+    float* out = pixels + kShape.at(y + 1, 1);
+    for (int block = 0; block < kRow; block += kLanes) {
+      // The last block overlaps the one before it.
+      const int n = HWY_MIN(block, kRow - kLanes);
+      hn::StoreU(hn::ConvertTo(d, hn::PromoteTo(ints, hn::LoadU(bytes, source + n))), d, out + n);
+    }
+  }
+}
+
+void EncoderBackward(const PackedParameters& packed, const uint8_t* image, Workspace& workspace, float* gradient) {
+  constexpr PixelShape kIn1 = encoder_pixels(1);
+  constexpr PixelShape kIn2 = encoder_pixels(2);
+  image_pixels(image, workspace.encoder_pixels[0]);
+  stage_backward<2>(workspace.code_gradient + kCodePlanes.row(0), kCodePlanes.channel_stride(),
+                    kCodePlanes.row_stride(), 1, packed.enc3_back.data(), 1.0F, workspace, gradient);
+  stage_backward<1>(workspace.pixel_gradient[2] + kIn2.at(0, 0), 1, kIn2.row_stride(), kIn2.channels,
+                    packed.enc2_back.data(), 1.0F, workspace, gradient);
+  stage_backward<0>(workspace.pixel_gradient[1] + kIn1.at(0, 0), 1, kIn1.row_stride(), kIn1.channels, nullptr,
+                    1.0F / 255.0F, workspace, gradient);
+}
+
+}  // namespace lookalike::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lookalike::cpu {
+
+HWY_EXPORT(EncoderBackward);
+
+void encoder_backward(const PackedParameters& packed, const uint8_t* image, Workspace& workspace, float* gradient) {
+  HWY_DYNAMIC_DISPATCH(EncoderBackward)(packed, image, workspace, gradient);
+}
+
+}  // namespace lookalike::cpu
+#endif

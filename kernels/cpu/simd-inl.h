@@ -1,0 +1,50 @@
+// Vector types of the current instruction set. Included once for each by Highway's foreach_target.
+#if defined(LOOKALIKE_CPU_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LOOKALIKE_CPU_SIMD_INL_H_
+#undef LOOKALIKE_CPU_SIMD_INL_H_
+#else
+#define LOOKALIKE_CPU_SIMD_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "kernels/cpu/planes.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lookalike::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::CappedTag<float, kMaxLanes>;
+using V = hn::Vec<Floats>;
+inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(Floats()));
+// 32 registers hold twice the accumulators that 16 do.
+inline constexpr bool kManyRegisters = kLanes == 16;
+
+// Vectors that cover `width` columns.
+constexpr int vector_count(int width) { return (width + kLanes - 1) / kLanes; }
+
+// v with the lanes of column `width` and beyond zero; lane 0 is column j.
+HWY_INLINE V only_within(V v, int j, int width) {
+  if (j + kLanes <= width) return v;
+  const Floats d;
+  return hn::IfThenElseZero(hn::FirstN(d, static_cast<std::size_t>(width - j)), v);
+}
+
+// Lanes in their order, one row's columns -> its even and odd columns. `row` is readable up to
+// 2 * kLanes * vector_count(width / 2).
+HWY_INLINE void store_split(const float* HWY_RESTRICT row, int width, float* HWY_RESTRICT even,
+                            float* HWY_RESTRICT odd) {
+  const Floats d;
+  for (int j = 0; j < width / 2; j += kLanes) {
+    V e;
+    V o;
+    hn::LoadInterleaved2(d, row + 2 * j, e, o);
+    hn::StoreU(only_within(e, j, width / 2), d, even + j);
+    hn::StoreU(only_within(o, j, width / 2), d, odd + j);
+  }
+}
+
+}  // namespace lookalike::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
