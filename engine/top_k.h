@@ -21,6 +21,8 @@ struct Neighbour {
   friend bool operator==(const Neighbour&, const Neighbour&) = default;
 };
 
+// Different queries may be used by different threads at once. A list is a heap with its farthest neighbour in
+// front once it holds k, and is sorted when it is asked for: any k up to the catalog costs O(log k) a row.
 class TopK {
  public:
   TopK(int64_t queries, int64_t k) : k_(k), lists_(static_cast<std::size_t>(queries)) {}
@@ -28,27 +30,62 @@ class TopK {
   int64_t queries() const { return static_cast<int64_t>(lists_.size()); }
   int64_t k() const { return k_; }
 
-  // At most k neighbours, ascending.
-  std::span<const Neighbour> list(int64_t query) const { return lists_[static_cast<std::size_t>(query)]; }
+  // At most k neighbours, ascending; valid until the query's next insert.
+  std::span<const Neighbour> list(int64_t query) {
+    List& list = lists_[static_cast<std::size_t>(query)];
+    if (list.heap) {
+      std::sort_heap(list.items.begin(), list.items.end());
+    } else {
+      std::sort(list.items.begin(), list.items.end());
+    }
+    list.heap = false;
+    return list.items;
+  }
 
-  // A row farther than this cannot enter the query's list.
+  // As list, handed over: the query's list is empty afterwards.
+  std::vector<Neighbour> take(int64_t query) {
+    list(query);
+    return std::move(lists_[static_cast<std::size_t>(query)].items);
+  }
+
+  // A row farther than this cannot enter the query's list. While the list is short, nothing is too far.
   double limit(int64_t query) const {
-    const auto& list = lists_[static_cast<std::size_t>(query)];
-    return static_cast<int64_t>(list.size()) < k_ ? std::numeric_limits<double>::infinity()
-                                                  : list.back().squared_distance;
+    const List& list = lists_[static_cast<std::size_t>(query)];
+    if (static_cast<int64_t>(list.items.size()) < k_ || k_ == 0) {
+      return std::numeric_limits<double>::infinity();
+    }
+    return (list.heap ? list.items.front() : list.items.back()).squared_distance;
   }
 
   void insert(int64_t query, const Neighbour& candidate) {
-    auto& list = lists_[static_cast<std::size_t>(query)];
-    const bool full = static_cast<int64_t>(list.size()) >= k_;
-    if (k_ == 0 || (full && !(candidate < list.back()))) return;
-    if (full) list.pop_back();
-    list.insert(std::upper_bound(list.begin(), list.end(), candidate), candidate);
+    if (k_ == 0) return;
+    List& list = lists_[static_cast<std::size_t>(query)];
+    if (static_cast<int64_t>(list.items.size()) < k_) {
+      list.items.push_back(candidate);
+      if (static_cast<int64_t>(list.items.size()) == k_) make_heap(list);
+      return;
+    }
+    if (!list.heap) make_heap(list);
+    if (!(candidate < list.items.front())) return;
+    std::pop_heap(list.items.begin(), list.items.end());
+    list.items.back() = candidate;
+    std::push_heap(list.items.begin(), list.items.end());
   }
 
  private:
+  // heap: items form a heap. Otherwise they are in any order while fewer than k, and ascending at k.
+  struct List {
+    std::vector<Neighbour> items;
+    bool heap = false;
+  };
+
+  static void make_heap(List& list) {
+    std::make_heap(list.items.begin(), list.items.end());
+    list.heap = true;
+  }
+
   int64_t k_;
-  std::vector<std::vector<Neighbour>> lists_;
+  std::vector<List> lists_;
 };
 
 }  // namespace lookalike

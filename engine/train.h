@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -53,13 +54,17 @@ struct TrainObserver {
 
 enum class TrainEnd { kFinished, kPatience, kPaused };
 
+// How the run ended, if nothing is left to do at `position`.
+std::optional<TrainEnd> train_ended(const TrainPosition& position, const TrainOptions& options);
+
 // Goes on from `position`. The same options, seed, images and device give the same weights to the byte
-// wherever the run was cut and taken up. Throws E_NON_FINITE before an observer sees numbers that are not
-// finite.
+// wherever the run was cut and taken up. Throws E_NON_FINITE, naming step and epoch, before an observer sees
+// numbers that are not finite; E_NO_INPUT for an empty training source. A pause comes after any step, the last
+// of an epoch included: the epoch then ends in the next run.
 TrainEnd train(Device& device, const ImageSource& training, const ImageSource& validation,
                const TrainOptions& options, TrainPosition& position, const TrainObserver& observer);
 
-// Mean loss over all images of a source, in fixed batches.
+// Mean loss over all images of a source, in fixed batches; NaN for none.
 double mean_loss(Device& device, const ImageSource& images, int64_t batch_size);
 
 }  // namespace lookalike

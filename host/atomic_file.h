@@ -41,6 +41,8 @@ class FolderLock {
   FolderLock& operator=(const FolderLock&) = delete;
 
  private:
+  std::string path_;
+  int owner_ = 0;  // pid
   int descriptor_ = -1;
 };
 

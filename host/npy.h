@@ -30,7 +30,7 @@ class NpyReader {
  private:
   std::string path_;
   int descriptor_ = -1;
-  int64_t rows_ = 0, columns_ = 0, data_offset_ = 0;
+  int64_t rows_ = 0, columns_ = 0;
 };
 
 }  // namespace lookalike

@@ -1,0 +1,80 @@
+// Exact search: one distance, one query against rows in memory, every item of a catalog against all others.
+//
+// bytes/s counts each row's 11,552 bytes once for each query that is compared with it: what would be read
+// without a cache. Rows of random codes are the hardest case: all distances are nearly equal.
+#include <benchmark/benchmark.h>
+
+#include <random>
+#include <thread>
+
+#include "engine/nearest.h"
+#include "kernels/cpu/distance.h"
+#include "kernels/cpu/dot_products.h"
+
+namespace lookalike {
+namespace {
+
+// Codes of `kinds` kinds of product: what a network gives is grouped like this.
+std::vector<float> rows(int64_t count, int64_t kinds) {
+  std::mt19937 generator(1);
+  std::normal_distribution<float> normal(0.0F, 1.0F);
+  std::vector<float> centres(static_cast<std::size_t>(kinds * kCodeLength));
+  for (float& value : centres) value = normal(generator);
+  std::vector<float> codes(static_cast<std::size_t>(count * kCodeLength));
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    codes[i] = std::max(0.0F, centres[i % centres.size()] + 0.5F * normal(generator));
+  }
+  return codes;
+}
+
+int all_cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
+
+void report(benchmark::State& state, int64_t pairs) {
+  state.counters["rows/s"] =
+      benchmark::Counter(static_cast<double>(pairs), benchmark::Counter::kIsIterationInvariantRate);
+  state.SetBytesProcessed(state.iterations() * pairs * kCodeLength * static_cast<int64_t>(sizeof(float)));
+}
+
+void distance(benchmark::State& state) {
+  const auto codes = rows(2, 1);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(cpu::squared_distance(codes.data(), codes.data() + kCodeLength, kCodeLength));
+  }
+  report(state, 1);
+}
+BENCHMARK(distance);
+
+void dots_24x24(benchmark::State& state) {
+  const auto codes = rows(48, 4);
+  std::vector<float> dots(24 * 24);
+  for (auto _ : state) {
+    cpu::dot_products(codes.data(), 24, codes.data() + 24 * kCodeLength, 24, kCodeLength, dots.data());
+    benchmark::DoNotOptimize(dots.data());
+  }
+  report(state, 24 * 24);
+}
+BENCHMARK(dots_24x24);
+
+// Arguments: queries, rows.
+void nearest_10(benchmark::State& state) {
+  const int64_t queries = state.range(0), count = state.range(1);
+  const auto codes = rows(count, 10);
+  SearchBlock block;
+  block.queries = std::span(codes).first(static_cast<std::size_t>(queries * kCodeLength));
+  block.rows = codes;
+  for (auto _ : state) {
+    TopK best(queries, 10);
+    nearest_on_cpu(block, best, all_cores());
+    benchmark::DoNotOptimize(best.list(0));
+  }
+  report(state, queries * count);
+}
+BENCHMARK(nearest_10)
+    ->Args({1, 3409})
+    ->Args({8, 3409})
+    ->Args({3409, 3409})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace lookalike

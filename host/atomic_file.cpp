@@ -1,0 +1,174 @@
+#include "host/atomic_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "engine/error.h"
+#include "host/files.h"
+
+namespace lookalike {
+namespace {
+
+constexpr std::string_view kTemporaryMark = ".tmp-";
+// Leaves room for mark, pid and counter in a name of at most 255 bytes.
+constexpr std::size_t kKeptNameBytes = 200;
+
+std::string temporary_path(const std::string& path, int counter) {
+  const std::string name = path.substr(path.rfind('/') + 1).substr(0, kKeptNameBytes);
+  return fmt::format("{}/.{}{}{}-{}", folder_of(path), name, kTemporaryMark, ::getpid(), counter);
+}
+
+std::size_t digits_at(std::string_view text, std::size_t first) {
+  std::size_t end = first;
+  while (end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
+  return end - first;
+}
+
+// ".NAME.tmp-<pid>-<counter>"
+bool is_temporary(std::string_view name) {
+  const std::size_t mark = name.rfind(kTemporaryMark);
+  if (name.front() != '.' || mark == std::string_view::npos || mark < 2) return false;
+  const std::size_t pid = mark + kTemporaryMark.size();
+  const std::size_t pid_digits = digits_at(name, pid);
+  const std::size_t dash = pid + pid_digits;
+  if (pid_digits == 0 || dash >= name.size() || name[dash] != '-') return false;
+  const std::size_t counter_digits = digits_at(name, dash + 1);
+  return counter_digits > 0 && dash + 1 + counter_digits == name.size();
+}
+
+int reserve(int descriptor, int64_t bytes) {
+  int result = EINTR;
+  while (result == EINTR) result = ::posix_fallocate(descriptor, 0, bytes);
+  // A file system that cannot reserve says so; the writes then find out for themselves.
+  return result == EOPNOTSUPP || result == EINVAL ? 0 : result;
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::string path, int64_t reserve_bytes) : path_(std::move(path)) {
+  if (path_.empty() || path_.back() == '/') throw usage_error("'" + path_ + "' is not a file name");
+  // Refused before the work, not at the rename after it.
+  if (is_folder(path_)) throw system_error("cannot write " + path_ + ": it is a folder");
+  for (int counter = 0; descriptor_ < 0; ++counter) {
+    temporary_ = temporary_path(path_, counter);
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ < 0 && errno != EEXIST && errno != EINTR) throw file_error("write", path_, errno);
+  }
+  const int failure = reserve_bytes > 0 ? reserve(descriptor_, reserve_bytes) : 0;
+  if (failure != 0) {
+    ::close(descriptor_);
+    ::unlink(temporary_.c_str());
+    throw file_error("write", path_, failure, reserve_bytes);
+  }
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      throw file_error("write", path_, errno, static_cast<int64_t>(bytes.size()));
+    }
+    if (count == 0) throw file_error("write", path_, EIO);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void AtomicFile::commit() {
+  // What was reserved but not written goes back.
+  const off_t written = ::lseek(descriptor_, 0, SEEK_CUR);
+  if (written < 0 || ::ftruncate(descriptor_, written) != 0) throw file_error("write", path_, errno);
+  // A second fsync after a failed one may report success for lost data: any failure ends here.
+  if (::fsync(descriptor_) != 0) throw file_error("flush", path_, errno, written);
+  // After EINTR the descriptor is closed on Linux, and its data is already flushed.
+  const int descriptor = std::exchange(descriptor_, -1);
+  if (::close(descriptor) != 0 && errno != EINTR) throw file_error("close", path_, errno, written);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw file_error("publish", path_, errno);
+  temporary_.clear();
+  flush_folder(folder_of(path_));
+}
+
+void sweep_temporaries(const std::string& folder) {
+  for (const std::string& name : names_in(folder)) {
+    if (is_temporary(name)) remove_file(folder + "/" + name);
+  }
+}
+
+namespace {
+
+bool same_file(int descriptor, const std::string& path) {
+  struct stat held = {}, named = {};
+  return ::fstat(descriptor, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+std::string owner_text(int descriptor) {
+  std::array<char, 300> text{};
+  const ssize_t count = ::pread(descriptor, text.data(), text.size(), 0);
+  std::string owner(text.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
+  owner.erase(std::min(owner.find('\n'), owner.size()));
+  return owner.empty() ? "another run" : owner;
+}
+
+}  // namespace
+
+FolderLock::FolderLock(const std::string& folder) : path_(folder + "/.lock"), owner_(::getpid()) {
+  make_folders(folder);
+  for (;;) {
+    FileDescriptor descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+    if (descriptor.get() < 0) throw file_error("write", path_, errno);
+    if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EINTR) continue;
+      if (errno != EWOULDBLOCK) throw file_error("lock", path_, errno);
+      throw in_use_error(fmt::format("{} is in use by {}, wait for it to end or use another folder", folder,
+                                     owner_text(descriptor.get())));
+    }
+    // The owner before removes the file when it ends: a lock on a removed file excludes nobody.
+    if (!same_file(descriptor.get(), path_)) continue;
+
+    std::array<char, 256> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    const std::string owner = fmt::format("process {} on {}\n", owner_, host.data());
+    if (::ftruncate(descriptor.get(), 0) != 0) throw file_error("write", path_, errno);
+    const ssize_t count = ::pwrite(descriptor.get(), owner.data(), owner.size(), 0);
+    if (count != static_cast<ssize_t>(owner.size())) {
+      throw file_error("write", path_, count < 0 ? errno : ENOSPC, static_cast<int64_t>(owner.size()));
+    }
+    descriptor_ = descriptor.release();
+    return;
+  }
+}
+
+FolderLock::~FolderLock() {
+  // Removed while the lock is held, and by its owner alone: not by a forked child that ends.
+  if (owner_ == ::getpid() && same_file(descriptor_, path_)) ::unlink(path_.c_str());
+  ::close(descriptor_);
+}
+
+std::string read_file(const std::string& path, int64_t max_bytes) {
+  const RegularFile file = open_regular(path);
+  if (file.size > max_bytes) {
+    throw damaged_error(fmt::format("{} has {} bytes, more than the {} that such a file can have", path,
+                                    file.size, max_bytes));
+  }
+  std::string text(static_cast<std::size_t>(file.size), '\0');
+  read_at(file.descriptor.get(), path, 0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+}  // namespace lookalike

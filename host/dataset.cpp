@@ -1,0 +1,299 @@
+#include "host/dataset.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "engine/error.h"
+#include "host/csv.h"
+#include "host/fingerprint.h"
+
+namespace lookalike {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxListBytes = int64_t{4} << 30;
+
+// For messages of one line: names may hold anything.
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      shown += fmt::format("\\x{:02x}", byte);
+    } else {
+      shown += c;
+    }
+  }
+  return shown;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+std::string extension(const std::string& name) {
+  const size_t dot = name.find_last_of("./");
+  return dot == std::string::npos || name[dot] == '/' ? "" : lower(name.substr(dot + 1));
+}
+
+bool is_photo_name(const std::string& name) {
+  constexpr std::array<std::string_view, 8> kExtensions = {"jpg", "jpeg", "png",  "webp",
+                                                           "bmp", "tif",  "tiff", "gif"};
+  return std::ranges::find(kExtensions, extension(name)) != kExtensions.end();
+}
+
+// The last folder that a path names; empty for a bare name.
+std::string folder_name(const std::string& path) {
+  const std::string name = fs::path(path).parent_path().filename().native();
+  return name == "." || name == ".." ? "" : name;
+}
+
+std::string below(const std::string& folder, const std::string& path) {
+  return folder.empty() || path.starts_with('/') ? path
+         : folder.ends_with('/')                 ? folder + path
+                                                 : folder + '/' + path;
+}
+
+std::string fingerprint_of(const std::vector<PhotoItem>& items) {
+  Fingerprint fingerprint;
+  for (const PhotoItem& item : items) {
+    fingerprint.add(item.id);
+    fingerprint.add(item.path);
+    fingerprint.add(item.label);
+  }
+  return fingerprint.hex();
+}
+
+std::vector<PhotoItem> walk_folder(const std::string& folder) {
+  std::string root = folder;
+  while (root.size() > 1 && root.ends_with('/')) root.pop_back();
+  const size_t prefix = root.ends_with('/') ? root.size() : root.size() + 1;
+  std::vector<PhotoItem> items;
+  try {
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
+      std::error_code gone;  // a name that leads nowhere is refused later, with its reason
+      if (!is_photo_name(entry.path().native()) || entry.is_directory(gone)) continue;
+      const std::string id = entry.path().native().substr(prefix);
+      items.push_back({id, entry.path().native(), folder_name(id), {}});
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw usage_error(fmt::format("cannot search {}: {}; make it readable or give a list of photos",
+                                  printable(error.path1().native()), error.code().message()));
+  }
+  std::ranges::sort(items, {}, &PhotoItem::id);
+  return items;
+}
+
+std::string read_text(int descriptor, const std::string& name) {
+  std::string text;
+  std::vector<char> buffer(size_t{1} << 20);
+  for (;;) {
+    const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw usage_error(fmt::format("cannot read {}: {}", name, std::strerror(errno)));
+    if (got == 0) return text;
+    const std::string_view piece(buffer.data(), static_cast<size_t>(got));
+    if (piece.find('\0') != std::string_view::npos) {
+      throw usage_error(fmt::format("{} is not text; give a folder, a list of paths or a .csv", name));
+    }
+    text += piece;
+    if (static_cast<int64_t>(text.size()) > kMaxListBytes) {
+      throw usage_error(fmt::format("{} is longer than {} bytes; split it", name, kMaxListBytes));
+    }
+  }
+}
+
+std::string read_text_file(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    throw usage_error(fmt::format("cannot read {}: {}; give a folder, a list of paths, a .csv or -",
+                                  printable(path), std::strerror(errno)));
+  }
+  try {
+    std::string text = read_text(descriptor, printable(path));
+    ::close(descriptor);
+    return text;
+  } catch (...) {
+    ::close(descriptor);
+    throw;
+  }
+}
+
+// Items with the line of each, for messages.
+struct Listing {
+  std::string name;    // of the list, printable
+  std::string folder;  // that relative paths are below
+  std::vector<PhotoItem> items;
+  std::vector<int64_t> lines;
+};
+
+void read_lines(std::string_view text, Listing& listing) {
+  text = drop_byte_order_mark(text);
+  for (int64_t line = 1; !text.empty(); ++line) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string path(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (path.ends_with('\r')) path.pop_back();
+    if (path.empty()) continue;
+    listing.items.push_back({path, below(listing.folder, path), folder_name(path), {}});
+    listing.lines.push_back(line);
+  }
+}
+
+struct CsvColumns {
+  std::vector<std::string> names;
+  size_t path = 0;
+  std::optional<size_t> id, label;
+};
+
+CsvColumns read_header(std::vector<std::string> names, const Listing& listing) {
+  CsvColumns columns;
+  std::optional<size_t> path;
+  for (size_t c = 0; c < names.size(); ++c) {
+    const auto before = names.begin() + static_cast<std::ptrdiff_t>(c);
+    if (!names[c].empty() && std::find(names.begin(), before, names[c]) != before) {
+      throw usage_error(
+          fmt::format("{} has two columns \"{}\"; rename one", listing.name, printable(names[c])));
+    }
+    if (names[c] == "path") path = c;
+    if (names[c] == "id") columns.id = c;
+    if (names[c] == "label") columns.label = c;
+  }
+  if (!path) {
+    throw usage_error(fmt::format(
+        "{} has no column \"path\"; its first line must name the columns, commas between", listing.name));
+  }
+  columns.path = *path;
+  columns.names = std::move(names);
+  return columns;
+}
+
+void read_csv(std::string_view text, Listing& listing) {
+  const auto fail = [&listing](int64_t line, const std::string& what) {
+    return usage_error(fmt::format("{}, line {}: {}; correct the line", listing.name, line, what));
+  };
+  CsvReader reader(text);
+  std::vector<std::string> fields;
+  try {
+    if (!reader.next(fields)) return;
+    const CsvColumns columns = read_header(std::move(fields), listing);
+    while (reader.next(fields)) {
+      if (fields.size() != columns.names.size()) {
+        throw fail(reader.line(),
+                   fmt::format("{} fields under {} columns", fields.size(), columns.names.size()));
+      }
+      const std::string& path = fields[columns.path];
+      if (path.empty()) throw fail(reader.line(), "the path is empty");
+      if (columns.id && fields[*columns.id].empty()) throw fail(reader.line(), "the id is empty");
+      PhotoItem item{columns.id ? fields[*columns.id] : path,
+                     below(listing.folder, path),
+                     columns.label ? fields[*columns.label] : folder_name(path),
+                     {}};
+      for (size_t c = 0; c < fields.size(); ++c) {
+        const bool own = c == columns.path || c == columns.id || c == columns.label;
+        if (!own && !columns.names[c].empty()) item.columns.emplace(columns.names[c], std::move(fields[c]));
+      }
+      listing.items.push_back(std::move(item));
+      listing.lines.push_back(reader.line());
+    }
+  } catch (const CsvError& error) {
+    throw fail(error.line(), error.what());
+  }
+}
+
+void check_ids(const Listing& listing) {
+  std::unordered_map<std::string_view, size_t> first;
+  first.reserve(listing.items.size());
+  for (size_t i = 0; i < listing.items.size(); ++i) {
+    const auto [other, is_new] = first.emplace(listing.items[i].id, i);
+    if (is_new) continue;
+    throw usage_error(fmt::format("{}, lines {} and {}: two photos have the id {}; ids must differ",
+                                  listing.name, listing.lines[other->second], listing.lines[i],
+                                  printable(listing.items[i].id)));
+  }
+}
+
+std::vector<PhotoItem> read_listing(const std::string& source) {
+  Listing listing;
+  if (source == "-") {
+    listing.name = "standard input";
+    read_lines(read_text(STDIN_FILENO, listing.name), listing);
+  } else {
+    listing.name = printable(source);
+    listing.folder = fs::path(source).parent_path().native();
+    const std::string text = read_text_file(source);
+    if (extension(source) == "csv") {
+      read_csv(text, listing);
+    } else {
+      read_lines(text, listing);
+    }
+  }
+  check_ids(listing);
+  return std::move(listing.items);
+}
+
+}  // namespace
+
+PhotoList list_photos(const std::string& source) {
+  std::error_code unreadable;
+  const bool folder = source != "-" && fs::is_directory(source, unreadable);
+  PhotoList photos{source, folder ? walk_folder(source) : read_listing(source), {}};
+  if (photos.items.empty()) {
+    throw no_input_error(
+        folder ? fmt::format("no photo in {}; it takes names ending in .jpg, .jpeg, .png, .webp, .bmp, .tif, "
+                             ".tiff or .gif",
+                             printable(source))
+               : fmt::format("{} lists no photo", source == "-" ? "standard input" : printable(source)));
+  }
+  photos.fingerprint = fingerprint_of(photos.items);
+  return photos;
+}
+
+Split split_photos(const PhotoList& photos, double share, uint64_t seed) {
+  if (!(share >= 0 && share <= 1)) {
+    throw usage_error(fmt::format("a validation share of {} cannot be; give one from 0 to below 1", share));
+  }
+  const auto count = static_cast<int64_t>(photos.items.size());
+  int64_t chosen = std::llround(share * static_cast<double>(count));
+  if (share > 0) chosen = std::clamp<int64_t>(chosen, count > 1 ? 1 : 0, std::max<int64_t>(count - 1, 0));
+
+  std::vector<std::pair<uint64_t, size_t>> order;  // (hash of the id, index)
+  order.reserve(photos.items.size());
+  for (size_t i = 0; i < photos.items.size(); ++i) {
+    const std::string& id = photos.items[i].id;
+    order.emplace_back(XXH3_64bits_withSeed(id.data(), id.size(), seed), i);
+  }
+  const auto smaller = [&photos](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first < b.first : photos.items[a.second].id < photos.items[b.second].id;
+  };
+  std::nth_element(order.begin(), order.begin() + chosen, order.end(), smaller);
+  std::vector<bool> validation(photos.items.size(), false);
+  for (int64_t i = 0; i < chosen; ++i) validation[order[static_cast<size_t>(i)].second] = true;
+
+  Split split{{photos.source, {}, {}}, {photos.source, {}, {}}};
+  for (size_t i = 0; i < photos.items.size(); ++i) {
+    (validation[i] ? split.validation : split.training).items.push_back(photos.items[i]);
+  }
+  split.training.fingerprint = fingerprint_of(split.training.items);
+  split.validation.fingerprint = fingerprint_of(split.validation.items);
+  return split;
+}
+
+}  // namespace lookalike

@@ -1,0 +1,176 @@
+#include "host/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+
+namespace lookalike {
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+constexpr Seconds kWindow{10};  // of the rate
+constexpr Seconds kBarInterval{0.1};
+constexpr Seconds kJsonInterval{1};
+constexpr Seconds kPlainInterval{10};
+
+ProgressStyle resolved(ProgressStyle style) {
+  if (style != ProgressStyle::kAuto) return style;
+  const char* terminal = std::getenv("TERM");
+  const bool dumb = terminal == nullptr || std::strcmp(terminal, "dumb") == 0;
+  return isatty(STDERR_FILENO) != 0 && !dumb ? ProgressStyle::kBar : ProgressStyle::kPlain;
+}
+
+Seconds interval(ProgressStyle style) {
+  return style == ProgressStyle::kBar    ? kBarInterval
+         : style == ProgressStyle::kJson ? kJsonInterval
+                                         : kPlainInterval;
+}
+
+std::size_t terminal_columns() {
+  winsize size = {};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+// One write a line, so that lines of several processes do not mix.
+void print_line(std::string text) {
+  text += '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+std::string json_text(const nlohmann::json& object) {
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+ProgressStyle parse_progress_style(const std::string& text) {
+  if (text == "auto") return ProgressStyle::kAuto;
+  if (text == "bar") return ProgressStyle::kBar;
+  if (text == "plain") return ProgressStyle::kPlain;
+  if (text == "json") return ProgressStyle::kJson;
+  if (text == "none") return ProgressStyle::kNone;
+  throw usage_error("--progress is '" + text + "', take auto, bar, plain, json or none");
+}
+
+Progress::Progress(ProgressStyle style, std::string task, int64_t total)
+    : style_(resolved(style)),
+      task_(std::move(task)),
+      total_(total),
+      start_(Clock::now()),
+      last_print_(start_) {
+  samples_.push_back({start_, 0});
+}
+
+Progress::~Progress() {
+  if (line_open_) std::fputc('\n', stderr);
+}
+
+void Progress::set_resumed(int64_t images) {
+  resumed_ = images;
+  samples_.assign(1, {Clock::now(), images});
+}
+
+double Progress::seconds() const { return Seconds(Clock::now() - start_).count(); }
+
+double Progress::rate() const {
+  const double elapsed = Seconds(samples_.back().time - samples_.front().time).count();
+  const int64_t images = samples_.back().done - samples_.front().done;
+  return elapsed > 0 ? static_cast<double>(images) / elapsed : 0;
+}
+
+void Progress::update(int64_t done, const std::string& note) {
+  const auto now = Clock::now();
+  samples_.push_back({now, done});
+  // The oldest sample kept is the last one outside the window, so that the window is always covered.
+  while (samples_.size() > 2 && now - samples_[1].time >= kWindow) samples_.pop_front();
+  const bool due = now - last_print_ >= interval(style_) || (done >= total_ && total_ > 0);
+  if (style_ == ProgressStyle::kNone || !due) return;
+  last_print_ = now;
+  print(done, note);
+}
+
+void Progress::print(int64_t done, const std::string& note) {
+  const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 0;
+  const double per_second = rate();
+  const double left = per_second > 0 ? static_cast<double>(total_ - done) / per_second : NAN;
+  if (style_ == ProgressStyle::kJson) {
+    nlohmann::json line = {
+        {"task", task_}, {"done", done}, {"total", total_}, {"images_per_second", per_second}};
+    if (std::isfinite(left)) line["seconds_left"] = left;
+    if (resumed_ > 0) line["resumed"] = resumed_;
+    if (!note.empty()) line["note"] = printable(note);
+    print_line(json_text(line));
+    return;
+  }
+  std::string text = fmt::format("{}/{} img  {} img/s", format_count(done), format_count(total_),
+                                 format_count(std::llround(per_second)));
+  if (std::isfinite(left)) text += "  eta " + format_duration(left);
+  if (!note.empty()) text += "  " + printable(note);
+  if (style_ == ProgressStyle::kPlain) {
+    print_line(fmt::format("{} {:5.1f}%  {}", task_, 100 * share, text));
+    return;
+  }
+  constexpr int64_t kCells = 24;
+  const int64_t filled = std::clamp<int64_t>(std::llround(share * static_cast<double>(kCells)), 0, kCells);
+  std::string line = fmt::format("{} [{:<24}] {:5.1f}%  {}", task_,
+                                 std::string(static_cast<std::size_t>(filled), '='), 100 * share, text);
+  line.resize(std::min(line.size(), terminal_columns() - 1));
+  fmt::print(stderr, "\r{}\033[K", line);
+  std::fflush(stderr);
+  line_open_ = true;
+}
+
+void Progress::message(const std::string& text) {
+  if (style_ == ProgressStyle::kNone) return;
+  if (style_ == ProgressStyle::kJson) {
+    print_line(json_text({{"task", task_}, {"message", printable(text)}}));
+    return;
+  }
+  if (line_open_) std::fputs("\r\033[K", stderr);
+  line_open_ = false;
+  print_line(printable(text));
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string format_duration(double seconds) {
+  if (!(seconds < 1e9)) return "?";
+  const int64_t whole = std::llround(std::max(seconds, 0.0));
+  if (whole < 60) return fmt::format("{}s", whole);
+  if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
+  return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
+}
+
+std::string format_count(int64_t count) {
+  std::string digits = std::to_string(count);
+  const int64_t first = count < 0 ? 1 : 0;
+  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > first; at -= 3) {
+    digits.insert(static_cast<std::size_t>(at), 1, ',');
+  }
+  return digits;
+}
+
+}  // namespace lookalike

@@ -1,0 +1,328 @@
+#include "host/train_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+
+#include "engine/device.h"
+#include "engine/error.h"
+#include "engine/random.h"
+#include "host/atomic_file.h"
+#include "host/byte_cache.h"
+#include "host/interrupt.h"
+#include "host/memory.h"
+#include "host/preview.h"
+#include "host/train_folder.h"
+#include "host/train_settings.h"
+
+namespace lookalike {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A state is 80 KB: at most this much work is lost to a kill in a long epoch.
+constexpr std::chrono::seconds kSaveInterval{60};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+ProgressStyle progress_style(const TrainCommandOptions& options) {
+  return options.quiet ? ProgressStyle::kNone : options.progress;
+}
+
+// One line outside of any progress, in its style; --progress none leaves these.
+void say(const TrainCommandOptions& options, const std::string& text) {
+  if (options.quiet) return;
+  const bool none = options.progress == ProgressStyle::kNone;
+  Progress(none ? ProgressStyle::kPlain : options.progress, "train", 0).message(text);
+}
+
+// Previews among the photos would be photos of the next run.
+void require_apart(const TrainCommandOptions& options) {
+  namespace fs = std::filesystem;
+  const auto model = fs::weakly_canonical(options.model);
+  for (const std::string& source : {options.photos, options.validation}) {
+    if (!fs::is_directory(source)) continue;
+    const auto photos = fs::weakly_canonical(source);
+    const auto [end, rest] = std::mismatch(photos.begin(), photos.end(), model.begin(), model.end());
+    if (end != photos.end()) continue;
+    throw usage_error(
+        fmt::format("{} lies in {}, where its previews would be taken for photos, choose a folder "
+                    "outside",
+                    options.model, source));
+  }
+}
+
+ByteCache decode(const TrainCommandOptions& options, const PhotoList& photos, const char* task,
+                 int64_t memory) {
+  Progress progress(progress_style(options), task, static_cast<int64_t>(photos.items.size()));
+  ByteCacheOptions cache;
+  cache.rule = options.rule;
+  cache.threads = options.threads;
+  cache.memory_bytes = memory;
+  return ByteCache(photos, cache, [&](int64_t done, int64_t refused) {
+    progress.update(done, refused > 0 ? format_count(refused) + " refused" : "");
+    return stop_signal() == 0;
+  });
+}
+
+// The photos as the network sees them.
+struct Images {
+  ByteCache training, validation;
+
+  Images(const TrainCommandOptions& options, const TrainPhotos& photos, int64_t memory)
+      : training(decode(options, photos.training, "read photos", memory)),
+        validation(decode(options, photos.validation, "read validation photos",
+                          memory - (training.in_memory() ? training.size() * kImageBytes : 0))) {}
+
+  std::vector<Refusal> refusals() const {
+    std::vector<Refusal> all = training.refusals();
+    all.insert(all.end(), validation.refusals().begin(), validation.refusals().end());
+    return all;
+  }
+};
+
+TrainPosition position_of(const TrainingState& state) {
+  return {state.epoch,           state.position,  state.epoch_loss_sum,
+          state.best_parameters, state.best_loss, state.best_epoch};
+}
+
+// Training proper: what is said and saved while it goes.
+class Session {
+ public:
+  Session(const TrainCommandOptions& options, const Images& images, TrainFolder& folder, Device& device,
+          Settings settings, TrainPosition position)
+      : options_(options),
+        images_(images),
+        folder_(folder),
+        device_(device),
+        settings_(std::move(settings)),
+        position_(std::move(position)),
+        metrics_(folder.metrics_path(), position_.epoch),
+        progress_(progress_style(options), "train", options.training.epochs * images.training.size()),
+        epoch_start_(Clock::now()),
+        last_save_(epoch_start_),
+        resumed_(images_done()) {
+    progress_.set_resumed(resumed_);
+  }
+
+  // Returns with everything saved; a stop that was asked for as kPaused.
+  TrainEnd run() {
+    const ImageSource training = {images_.training.size(),
+                                  [this](auto indices, auto out) { images_.training.gather(indices, out); }};
+    const ImageSource validation = {images_.validation.size(), [this](auto indices, auto out) {
+                                      if (stop_signal() != 0) throw Interrupted(stop_signal());
+                                      images_.validation.gather(indices, out);
+                                    }};
+    const TrainObserver observer = {
+        [this](const TrainPosition&, double) { return after_step(); },
+        [this](const TrainPosition&, const EpochResult& result) { after_epoch(result); },
+        [this](const TrainPosition&) { save(); }};
+    try {
+      return train(device_, training, validation, options_.training, position_, observer);
+    } catch (const Interrupted&) {  // while validating: the epoch's steps are done and kept
+      save();
+      return TrainEnd::kPaused;
+    }
+  }
+
+  const TrainPosition& position() const { return position_; }
+  double images_per_second() const {
+    return static_cast<double>(images_done() - resumed_) / std::max(progress_.seconds(), 1e-9);
+  }
+
+ private:
+  int64_t images_done() const { return position_.epoch * images_.training.size() + position_.position; }
+
+  void save() {
+    folder_.write_state(device_, position_, settings_);
+    last_save_ = Clock::now();
+  }
+
+  bool after_step() {
+    const double loss = position_.epoch_loss_sum / static_cast<double>(position_.position);
+    progress_.update(images_done(), fmt::format("epoch {}/{}  loss {:.4f}", position_.epoch + 1,
+                                                options_.training.epochs, loss));
+    if (stop_signal() != 0) return true;
+    if (Clock::now() - last_save_ >= kSaveInterval) save();
+    return false;
+  }
+
+  void after_epoch(const EpochResult& result) {
+    metrics_.add({.epoch = result.epoch,
+                  .images = images_done(),
+                  .loss = result.loss,
+                  .validation_loss = result.validation_loss,
+                  .learning_rate = options_.training.learning_rate,
+                  .seconds = seconds_since(epoch_start_)});
+    folder_.write_preview(result.epoch, preview());
+    save();
+    if (result.best) folder_.write_best(position_, settings_);
+    const std::string validation =
+        images_.validation.size() > 0 ? fmt::format("  validation {:.4f}", result.validation_loss) : "";
+    progress_.message(fmt::format("epoch {}/{}  loss {:.4f}{}{}", result.epoch, options_.training.epochs,
+                                  result.loss, validation, result.best ? "  best" : ""));
+    epoch_start_ = Clock::now();
+  }
+
+  std::vector<uint8_t> preview() {
+    const ByteCache& shown = images_.validation.size() > 0 ? images_.validation : images_.training;
+    const std::vector<int64_t> choice = preview_choice(shown.size());
+    std::vector<uint8_t> originals(choice.size() * std::size_t{kImageBytes}),
+        reconstructions(originals.size());
+    std::vector<float> codes(choice.size() * std::size_t{kCodeLength});
+    shown.gather(choice, originals);
+    device_.encode(originals, codes);
+    device_.decode(codes, reconstructions);
+    return preview_png(originals, reconstructions);
+  }
+
+  const TrainCommandOptions& options_;
+  const Images& images_;
+  TrainFolder& folder_;
+  Device& device_;
+  Settings settings_;
+  TrainPosition position_;
+  Metrics metrics_;
+  Progress progress_;
+  Clock::time_point epoch_start_, last_save_;
+  int64_t resumed_;
+};
+
+void say_result(const TrainCommandOptions& options, const TrainFolder& folder, const TrainPosition& position,
+                bool validated) {
+  const std::string_view how = position.epoch < options.training.epochs ? ": patience ran out" : "";
+  say(options,
+      fmt::format("finished after {} epochs{}; best epoch {}, {} {:.4f}", position.epoch, how,
+                  position.best_epoch, validated ? "validation loss" : "training loss", position.best_loss));
+  say(options, "model: " + folder.model_path());
+  say(options, fmt::format("next: lookalike encode {} -m {} -o CATALOG",
+                           options.photos == "-" ? "PHOTOS" : options.photos, options.model));
+}
+
+std::string describe(const TrainPosition& position, int64_t images) {
+  if (position.position == 0) return fmt::format("epoch {}", position.epoch);
+  return fmt::format("epoch {} and {} of {} images", position.epoch, format_count(position.position),
+                     format_count(images));
+}
+
+void require_photos(const TrainCommandOptions& options, const Images& images) {
+  const int64_t refused = static_cast<int64_t>(images.refusals().size());
+  if (images.training.size() == 0) {
+    throw no_input_error(fmt::format("none of the {} photos of {} can be used, see {}/refused.csv",
+                                     format_count(refused), options.photos, options.model));
+  }
+  if (images.validation.size() == 0 && validation_share(options.validation) < 0) {
+    throw no_input_error(fmt::format("no photo of --validation {} can be used, see {}/refused.csv",
+                                     options.validation, options.model));
+  }
+}
+
+Images read_photos(const TrainCommandOptions& options, const TrainPhotos& photos) {
+  try {
+    return {options, photos, options.memory_bytes > 0 ? options.memory_bytes : free_memory_bytes() / 2};
+  } catch (const Interrupted& stop) {
+    say(options, fmt::format("stopped by SIG{} while photos were read; the same command reads them again",
+                             sigabbrev_np(stop.signal())));
+    throw;
+  }
+}
+
+// Puts the device where the state was; returns the position there.
+TrainPosition take_up(const TrainCommandOptions& options, const TrainingState& state,
+                      const Settings& settings, const Images& images, const TrainFolder& folder,
+                      Device& device) {
+  require_same_settings(state.settings, settings, options.model);
+  if (state.position > images.training.size()) {
+    throw damaged_error(folder.state_path() + " counts more images than there are; --force starts over");
+  }
+  for (const char* key : {"instruction_set", "version"}) {
+    const auto before = state.settings.find(key);
+    if (before != state.settings.end() && before->second == settings.at(key)) continue;
+    say(options,
+        fmt::format("warning: {} was {} and is now {}: the weights can differ in their last bits from an "
+                    "unbroken run",
+                    key, before == state.settings.end() ? "not known" : before->second, settings.at(key)));
+  }
+  device.set_parameters(state.parameters);
+  device.set_optimizer(state.optimizer);
+  TrainPosition position = position_of(state);
+  folder.write_best(position, settings);
+  say(options, "going on after " + describe(position, images.training.size()));
+  return position;
+}
+
+void train_and_say(const TrainCommandOptions& options, const Images& images, Session& session) {
+  try {
+    if (session.run() != TrainEnd::kPaused) return;
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kNonFinite) throw;
+    throw non_finite_error(fmt::format(
+        "{}; what was saved before is as it was, try a lower --learning-rate than {} with --force",
+        error.what(), options.training.learning_rate));
+  }
+  say(options,
+      fmt::format("stopped by SIG{} and saved after {}; the same command goes on there",
+                  sigabbrev_np(stop_signal()), describe(session.position(), images.training.size())));
+  throw Interrupted(stop_signal());
+}
+
+// Everything from the locked folder on.
+void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos, Device& device) {
+  TrainFolder folder(options.model, options.rule);
+  Settings settings = train_settings(options, photos, device.facts());
+  std::optional<TrainingState> state;
+  if (!options.force) state = folder.stored(options.training, settings);
+  if (state && train_ended(position_of(*state), options.training)) {
+    folder.write_best(position_of(*state), state->settings);
+    say(options, options.model + " is finished already, --force starts over");
+    say_result(options, folder, position_of(*state), !photos.validation.items.empty());
+    return;
+  }
+
+  const Images images = read_photos(options, photos);
+  const std::vector<Refusal> refusals = images.refusals();
+  folder.write_refusals(refusals);
+  require_photos(options, images);
+  settings["contents"] = images.training.content_fingerprint();
+  settings["validation_contents"] = images.validation.content_fingerprint();
+  TrainPosition position;
+  if (state) {
+    position = take_up(options, *state, settings, images, folder, device);
+  } else {
+    device.set_parameters(initial_parameters(options.training.seed));
+    device.set_optimizer({});
+  }
+
+  Session session(options, images, folder, device, settings, position);
+  train_and_say(options, images, session);
+  const std::string listed = refusals.empty() ? "" : " (listed in " + folder.refusals_path() + ")";
+  say(options, fmt::format("{} photos trained on, {} validated, {} refused{}; {} images/s",
+                           format_count(images.training.size()), format_count(images.validation.size()),
+                           format_count(std::ssize(refusals)), listed,
+                           format_count(std::llround(session.images_per_second()))));
+  say_result(options, folder, session.position(), images.validation.size() > 0);
+}
+
+}  // namespace
+
+int run_training(const TrainCommandOptions& options) {
+  watch_signals();
+  std::string reason;
+  const auto device = make_device(options.device, options.threads, &reason);
+  require_apart(options);
+  const TrainPhotos photos = list_train_photos(options);
+  const FolderLock lock(options.model);
+  say(options, fmt::format("{} photos to train on, {} to validate; {}",
+                           format_count(std::ssize(photos.training.items)),
+                           format_count(std::ssize(photos.validation.items)), reason));
+  run_in_folder(options, photos, *device);
+  return static_cast<int>(ExitCode::kDone);
+}
+
+}  // namespace lookalike

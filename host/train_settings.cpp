@@ -1,0 +1,105 @@
+#include "host/train_settings.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "engine/error.h"
+#include "host/atomic_file.h"
+
+namespace lookalike {
+namespace {
+
+struct Named {
+  const char* key;
+  const char* called;  // what a user would change
+};
+
+// In the order in which they are compared.
+constexpr std::array<Named, 13> kCompared = {{{"epochs", "--epochs"},
+                                              {"batch_size", "--batch-size"},
+                                              {"learning_rate", "--learning-rate"},
+                                              {"seed", "--seed"},
+                                              {"validation", "--validation"},
+                                              {"patience", "--patience"},
+                                              {"fit", "--fit"},
+                                              {"background", "--background"},
+                                              {"device", "--device"},
+                                              {"photos", "the list of photos"},
+                                              {"validation_photos", "the list of validation photos"},
+                                              {"contents", "the photos' contents"},
+                                              {"validation_contents", "the validation photos' contents"}}};
+
+// Over the ids alone: the folder may have moved. A NUL cannot be part of an id.
+std::string list_identity(const PhotoList& photos) {
+  std::string ids;
+  for (const PhotoItem& item : photos.items) {
+    ids += item.id;
+    ids += '\0';
+  }
+  return fmt::format("{} {}", photos.items.size(), xxh3_hex(std::as_bytes(std::span(ids))));
+}
+
+}  // namespace
+
+double validation_share(const std::string& text) {
+  double share = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, share);
+  if (text.empty()) throw usage_error("--validation is empty, take a share from 0 to below 1, or photos");
+  if (stop != end || error == std::errc::invalid_argument) return -1;
+  if (error != std::errc() || !(share >= 0 && share < 1)) {
+    throw usage_error("--validation is " + text + ", take a share from 0 to below 1, or photos (./" + text +
+                      " if that is a folder)");
+  }
+  return share;
+}
+
+TrainPhotos list_train_photos(const TrainCommandOptions& options) {
+  const double share = validation_share(options.validation);
+  PhotoList photos = list_photos(options.photos);
+  if (share < 0) {
+    if (options.photos == "-" && options.validation == "-") {
+      throw usage_error("PHOTOS and --validation cannot both be read from standard input");
+    }
+    return {std::move(photos), list_photos(options.validation)};
+  }
+  if (share == 0) return {std::move(photos), {}};
+  Split split = split_photos(photos, share, options.training.seed);
+  return {std::move(split.training), std::move(split.validation)};
+}
+
+Settings train_settings(const TrainCommandOptions& options, const TrainPhotos& photos,
+                        const DeviceFacts& device) {
+  const double share = validation_share(options.validation);
+  const auto& [blue, green, red] = options.rule.background;
+  return {{"epochs", std::to_string(options.training.epochs)},
+          {"batch_size", std::to_string(options.training.batch_size)},
+          {"learning_rate", fmt::format("{}", options.training.learning_rate)},
+          {"seed", std::to_string(options.training.seed)},
+          {"validation", share < 0 ? "photos" : fmt::format("{}", share)},
+          {"patience", std::to_string(options.training.patience)},
+          {"fit", to_string(options.rule.fit)},
+          {"background", fmt::format("#{:02x}{:02x}{:02x}", red, green, blue)},
+          {"device", device.kind},
+          {"instruction_set", device.instruction_set},
+          {"version", LOOKALIKE_VERSION},
+          {"photos", list_identity(photos.training)},
+          {"validation_photos", list_identity(photos.validation)}};
+}
+
+void require_same_settings(const Settings& stored, const Settings& asked, const std::string& folder) {
+  for (const auto& [key, called] : kCompared) {
+    const auto now = asked.find(key);
+    if (now == asked.end()) continue;
+    const auto before = stored.find(key);
+    const std::string was = before == stored.end() ? "not known" : before->second;
+    if (was == now->second) continue;
+    throw usage_error(fmt::format("{} was {} when {} was begun and is now {}, --force starts over", called,
+                                  was, folder, now->second));
+  }
+}
+
+}  // namespace lookalike

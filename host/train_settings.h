@@ -1,0 +1,36 @@
+// What shapes a training's result. Stored with the state and the model; a run that resumes must have the
+// same.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/device.h"
+#include "host/commands/train.h"
+#include "host/dataset.h"
+
+namespace lookalike {
+
+struct TrainPhotos {
+  PhotoList training, validation;
+};
+
+// As --validation asks: a share split off, or a list of its own.
+TrainPhotos list_train_photos(const TrainCommandOptions& options);
+
+// The share that the text of --validation gives, or -1 where it names photos. Throws E_USAGE for a number
+// outside [0, 1).
+double validation_share(const std::string& text);
+
+using Settings = std::map<std::string, std::string>;
+
+// All but the photos' contents, which are known only once they were read.
+Settings train_settings(const TrainCommandOptions& options, const TrainPhotos& photos,
+                        const DeviceFacts& device);
+
+// Throws E_USAGE naming the first setting of `asked` that differs from the stored one, both values, and the
+// way out. What cannot shape the result but in its last bits (instruction set, version) is not compared.
+void require_same_settings(const Settings& stored, const Settings& asked, const std::string& folder);
+
+}  // namespace lookalike

@@ -1,0 +1,76 @@
+// The float32 filter: every dot product within its stated error of the exact one, on every instruction set.
+#include "kernels/cpu/dot_products.h"
+
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace lookalike::cpu {
+namespace {
+
+class DotProducts : public testing::TestWithParam<int64_t> {
+ protected:
+  void SetUp() override {
+    if ((hwy::SupportedTargets() & GetParam()) == 0) GTEST_SKIP() << "not on this processor";
+    hwy::SetSupportedTargetsForTest(GetParam());
+  }
+  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
+};
+
+TEST_P(DotProducts, AreWithinTheirErrorOfTheExactOnes) {
+  std::mt19937 generator(7);
+  for (const float spread : {1.0F, 1e-22F, 1e15F}) {
+    std::normal_distribution<float> normal(0.5F * spread, spread);
+    for (const int64_t dimension : {1, 7, 8, 15, 16, 17, 63, 100, 2888}) {
+      for (const int64_t queries : {1, 2, 3, 4, 7}) {
+        for (const int64_t rows : {1, 3, 4, 5, 9}) {
+          std::vector<float> q(static_cast<std::size_t>(queries * dimension));
+          std::vector<float> r(static_cast<std::size_t>(rows * dimension));
+          for (float& value : q) value = normal(generator);
+          for (float& value : r) value = normal(generator);
+          std::vector<float> dots(static_cast<std::size_t>(queries * rows) + 1, -1.5F);
+          dot_products(q.data(), queries, r.data(), rows, dimension, dots.data());
+          EXPECT_EQ(dots.back(), -1.5F) << "written past the end";
+          for (int64_t a = 0; a < queries; ++a) {
+            for (int64_t b = 0; b < rows; ++b) {
+              long double exact = 0, q_length = 0, r_length = 0;
+              for (int64_t i = 0; i < dimension; ++i) {
+                const long double x = q[static_cast<std::size_t>(a * dimension + i)];
+                const long double y = r[static_cast<std::size_t>(b * dimension + i)];
+                exact += x * y;
+                q_length += x * x;
+                r_length += y * y;
+              }
+              const double bound =
+                  dot_product_error(dimension, static_cast<double>(sqrtl(q_length * r_length)));
+              const long double got = dots[static_cast<std::size_t>(a * rows + b)];
+              ASSERT_LE(std::fabs(got - exact), bound)
+                  << "dimension " << dimension << ", query " << a << " of " << queries << ", row " << b
+                  << " of " << rows << ", spread " << spread;
+              // The bound is worth having: well under what codes differ by.
+              if (spread == 1.0F) {
+                ASSERT_LT(bound, 3e-4 * static_cast<double>(sqrtl(q_length * r_length)));
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(InstructionSets, DotProducts,
+                         testing::Values(HWY_SSSE3, HWY_SSE4, HWY_AVX2, HWY_AVX3, HWY_AVX3_DL, HWY_EMU128),
+                         [](const auto& target) { return std::string(hwy::TargetName(target.param)); });
+
+TEST(DotProductError, IsInfiniteWhereFloatMayOverflow) {
+  EXPECT_TRUE(std::isinf(dot_product_error(8, 2e38)));
+  EXPECT_TRUE(std::isinf(dot_product_error(8, std::nan(""))));
+  EXPECT_TRUE(std::isfinite(dot_product_error(8, 1e37)));
+}
+
+}  // namespace
+}  // namespace lookalike::cpu
