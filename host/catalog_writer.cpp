@@ -10,9 +10,9 @@
 #include "host/atomic_file.h"
 #include "host/catalog.h"
 #include "host/files.h"
+#include "host/fingerprint.h"
 #include "host/ledger.h"
 #include "host/npy.h"
-#include "host/xxh3.h"
 #include "kernels/topology.h"
 
 namespace lookalike {
@@ -107,9 +107,9 @@ std::string publish_codes(const std::string& path, std::span<const float> codes)
   file.write(header);
   file.write(bytes);
   file.commit();
-  Xxh3 hash;
-  hash.bytes(std::as_bytes(std::span(header)));
-  hash.bytes(bytes);
+  Fingerprint hash;
+  hash.add_raw(std::as_bytes(std::span(header)));
+  hash.add_raw(bytes);
   return hash.hex();
 }
 

@@ -6,7 +6,7 @@
 
 #include "engine/error.h"
 #include "host/bytes_text.h"
-#include "host/xxh3.h"
+#include "host/fingerprint.h"
 
 namespace lookalike {
 namespace {
@@ -101,10 +101,10 @@ void check_schema(const Database& database, int64_t application, const char* sch
 }
 
 std::string settings_checksum(const Settings& settings) {
-  Xxh3 hash;
+  Fingerprint hash;
   for (const auto& [name, value] : settings) {
-    hash.text(name);
-    hash.text(value);
+    hash.add(name);
+    hash.add(value);
   }
   return hash.hex();
 }
@@ -272,20 +272,20 @@ void Ledger::add_shard(const ShardRecord& record, const ShardContent& content) {
 
 std::string Ledger::shard_checksum(const std::vector<CatalogItem>& items,
                                    const std::vector<Refusal>& refusals) {
-  Xxh3 hash;
-  hash.number(static_cast<int64_t>(items.size()));
+  Fingerprint hash;
+  hash.add(items.size());
   for (const CatalogItem& item : items) {
-    for (const std::string* text : {&item.id, &item.path, &item.content_hash, &item.label}) hash.text(*text);
-    hash.number(item.width);
-    hash.number(item.height);
-    hash.number(static_cast<int64_t>(item.columns.size()));
+    for (const std::string* text : {&item.id, &item.path, &item.content_hash, &item.label}) hash.add(*text);
+    hash.add(static_cast<uint64_t>(item.width));
+    hash.add(static_cast<uint64_t>(item.height));
+    hash.add(item.columns.size());
     for (const auto& [name, value] : item.columns) {
-      hash.text(name);
-      hash.text(value);
+      hash.add(name);
+      hash.add(value);
     }
   }
   for (const Refusal& refusal : refusals) {
-    for (const std::string* text : {&refusal.id, &refusal.path, &refusal.reason}) hash.text(*text);
+    for (const std::string* text : {&refusal.id, &refusal.path, &refusal.reason}) hash.add(*text);
   }
   return hash.hex();
 }
@@ -359,11 +359,11 @@ std::vector<std::vector<uint8_t>> ThumbnailStore::shard(int64_t shard) const {
 }
 
 std::string ThumbnailStore::shard_checksum(const std::vector<std::vector<uint8_t>>& thumbnails) {
-  Xxh3 hash;
-  hash.number(static_cast<int64_t>(thumbnails.size()));
+  Fingerprint hash;
+  hash.add(thumbnails.size());
   for (const std::vector<uint8_t>& jpeg : thumbnails) {
-    hash.number(static_cast<int64_t>(jpeg.size()));
-    hash.bytes(std::as_bytes(std::span(jpeg)));
+    hash.add(jpeg.size());
+    hash.add_raw(std::as_bytes(std::span(jpeg)));
   }
   return hash.hex();
 }

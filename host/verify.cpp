@@ -7,11 +7,11 @@
 #include "engine/error.h"
 #include "host/catalog.h"
 #include "host/files.h"
+#include "host/fingerprint.h"
 #include "host/ledger.h"
 #include "host/npy.h"
 #include "host/progress.h"
 #include "host/safetensors.h"
-#include "host/xxh3.h"
 #include "kernels/topology.h"
 
 namespace lookalike {
@@ -53,14 +53,14 @@ void verify_codes(const std::string& path, const ShardRecord& record) {
   }
   // The reader takes one header for one shape only, so this is the file's.
   const std::string header = npy_header(reader.rows(), reader.columns());
-  Xxh3 hash;
-  hash.bytes(std::as_bytes(std::span(header)));
+  Fingerprint hash;
+  hash.add_raw(std::as_bytes(std::span(header)));
   std::vector<float> block;
   for (int64_t first = 0; first < record.rows; first += kBlockRows) {
     const int64_t count = std::min(kBlockRows, record.rows - first);
     block.resize(static_cast<std::size_t>(count) * kCodeLength);
     reader.read_rows(first, count, block);
-    hash.bytes(std::as_bytes(std::span(block)));
+    hash.add_raw(std::as_bytes(std::span(block)));
     const auto bad =
         std::find_if(block.begin(), block.end(), [](float value) { return !std::isfinite(value); });
     if (bad != block.end()) {
