@@ -8,8 +8,8 @@ namespace lookalike::cpu {
 
 void adam_step(const AdamOptions& options, int64_t step, std::span<const float> gradient,
                std::span<float> parameters, std::span<float> m, std::span<float> v) {
-  // As Keras computes it, in float64 runs too: the rate and the betas whose powers correct the bias are rounded to
-  // float32 first. 1 - 0.999 then differs by 1.3e-5 of its value, which ten steps show.
+  // As Keras computes it, in float64 runs too: the rate and the betas whose powers correct the bias are
+  // rounded to float32 first. 1 - 0.999 then differs by 1.3e-5 of its value, which ten steps show.
   const auto power = [step](double beta) {
     return std::pow(static_cast<double>(static_cast<float>(beta)), static_cast<double>(step));
   };
