@@ -26,6 +26,10 @@ void Fingerprint::add(uint64_t number) {
   XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
 }
 
+void Fingerprint::add_raw(std::span<const std::byte> bytes) {
+  XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
+}
+
 std::string Fingerprint::hex() const {
   const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
