@@ -16,7 +16,7 @@ inline std::vector<int64_t> compiled_targets() {
   return targets;
 }
 
-// Those that this processor has.
+// Those that this processor has, the best first.
 inline std::vector<int64_t> supported_targets() {
   std::vector<int64_t> targets;
   for (const int64_t target : compiled_targets())
