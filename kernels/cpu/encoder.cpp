@@ -1,10 +1,10 @@
 // Encoder, forward. One kernel: 3x3 convolution, bias, ReLU and 2x2 maximum of one row of pool windows.
 //   out[k][i, j] = max(0, bias[k] + max over a, b in {0, 1} of
 //                  sum over c, r, s of w[r, s, c, k] x[c][2 i + a + r - 1, 2 j + b + s - 1])
-// On split planes the four outputs of window j read O[j - 1], E[j], O[j], E[j + 1] of four rows: sixteen loads a
-// channel serve 36 multiply-adds for each output channel, and the maximum is taken between registers. All four
-// add their products in one order, so equal windows stay equal to the bit.
-// Bound: multiply-add units.
+// On split planes the four outputs of window j read O[j - 1], E[j], O[j], E[j + 1] of four rows: sixteen
+// loads a channel serve 36 multiply-adds for each output channel, and the maximum is taken between registers.
+// All four add their products in one order, so equal windows stay equal to the bit. Bound: multiply-add
+// units.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/encoder.cpp"
@@ -68,7 +68,8 @@ void SplitImage(const uint8_t* HWY_RESTRICT image, Workspace& workspace) {
 // x: row 2 i - 1 of channel 0. out (K, kRowPitch), zero from `width` on. winners: row i of channel 0.
 template <int kStage, bool kKeepWinners>
 HWY_INLINE void pool_row(const float* HWY_RESTRICT x, const float* HWY_RESTRICT weights,
-                         const float* HWY_RESTRICT bias, float* HWY_RESTRICT out, uint8_t* HWY_RESTRICT winners) {
+                         const float* HWY_RESTRICT bias, float* HWY_RESTRICT out,
+                         uint8_t* HWY_RESTRICT winners) {
   constexpr PlaneShape kShape = encoder_planes(kStage);
   constexpr int kChannels = kShape.channels;
   constexpr int kOutputs = stage_of(kStage).out_channels;
@@ -86,7 +87,8 @@ HWY_INLINE void pool_row(const float* HWY_RESTRICT x, const float* HWY_RESTRICT 
         HWY_UNROLL(4)
         for (int r = 0; r < 4; ++r, even += kShape.row_stride()) {
           const float* HWY_RESTRICT odd = even + kPitch;
-          const V column[4] = {hn::LoadU(d, odd - 1), hn::Load(d, even), hn::Load(d, odd), hn::LoadU(d, even + 1)};
+          const V column[4] = {hn::LoadU(d, odd - 1), hn::Load(d, even), hn::Load(d, odd),
+                               hn::LoadU(d, even + 1)};
           HWY_UNROLL(4)
           for (int o = 0; o < kTogether; ++o) {
             // Row r of the four is tap row r of the upper outputs and r - 1 of the lower ones.
@@ -105,7 +107,8 @@ HWY_INLINE void pool_row(const float* HWY_RESTRICT x, const float* HWY_RESTRICT 
         const V upper = hn::Max(sum[o][0], sum[o][1]);
         const V lower = hn::Max(sum[o][2], sum[o][3]);
         const V pooled = hn::Add(hn::Max(upper, lower), hn::Set(d, bias[k + o]));
-        hn::Store(only_within(hn::Max(hn::Zero(d), pooled), j, kShape.width()), d, out + (k + o) * kRowPitch + j);
+        hn::Store(only_within(hn::Max(hn::Zero(d), pooled), j, kShape.width()), d,
+                  out + (k + o) * kRowPitch + j);
         if (kKeepWinners) {
           // Strictly greater: the first of equals stays.
           const V upper_at = hn::IfThenElseZero(hn::Gt(sum[o][1], sum[o][0]), hn::Set(d, 1.0F));
@@ -152,7 +155,8 @@ HWY_INLINE void pool_stage(const float* weights, const float* bias, Workspace& w
       const Floats d;
       for (int k = 0; k < kOutputs; ++k) {
         float* next = workspace.low[0] + k * kCodePlanes.channel_stride() + kCodePlanes.row(i);
-        for (int j = 0; j < kSize; j += kLanes) hn::StoreU(hn::Load(d, rows + k * kRowPitch + j), d, next + j);
+        for (int j = 0; j < kSize; j += kLanes)
+          hn::StoreU(hn::Load(d, rows + k * kRowPitch + j), d, next + j);
       }
     }
   }
@@ -167,7 +171,9 @@ HWY_INLINE void encode(const PackedParameters& packed, Workspace& workspace) {
 }
 
 void EncodePlanes(const PackedParameters& packed, Workspace& workspace) { encode<false>(packed, workspace); }
-void EncodePlanesForGradient(const PackedParameters& packed, Workspace& workspace) { encode<true>(packed, workspace); }
+void EncodePlanesForGradient(const PackedParameters& packed, Workspace& workspace) {
+  encode<true>(packed, workspace);
+}
 
 }  // namespace lookalike::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -179,7 +185,9 @@ HWY_EXPORT(SplitImage);
 HWY_EXPORT(EncodePlanes);
 HWY_EXPORT(EncodePlanesForGradient);
 
-void split_image(const uint8_t* image, Workspace& workspace) { HWY_DYNAMIC_DISPATCH(SplitImage)(image, workspace); }
+void split_image(const uint8_t* image, Workspace& workspace) {
+  HWY_DYNAMIC_DISPATCH(SplitImage)(image, workspace);
+}
 
 void encode_planes(const PackedParameters& packed, Workspace& workspace) {
   HWY_DYNAMIC_DISPATCH(EncodePlanes)(packed, workspace);
