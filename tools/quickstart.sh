@@ -68,9 +68,10 @@ run build/lookalike train "$photos" -o "$output/model"
 run build/lookalike encode "$photos" -m "$output/model" -o "$output/catalog"
 run build/lookalike recommend -c "$output/catalog" -k 5 -o "$output/recommendations.csv"
 
-# The picture's query: the item in the middle of the list, whatever the photos are.
+# The picture's query: an item from the middle of the list whose name needs no quotes.
 rows=$(wc -l <"$output/recommendations.csv")
-query=$(sed -n "$((rows / 2 + 1)){s/,.*//;s/^\"//;s/\"\$//;p}" "$output/recommendations.csv")
+query=$(tail -n "+$((rows / 2 + 1))" "$output/recommendations.csv" | grep -v '^["-]' | cut -d, -f1 | sed -n 1p) || true
+[[ -n $query ]] || fail "$output/recommendations.csv has no item to show, see the lines above"
 run build/lookalike search "$query" -c "$output/catalog" -k 5 --picture "$output/lookalikes.png"
 
 cat <<END
