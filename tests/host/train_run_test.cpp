@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -92,7 +93,7 @@ class FolderTest : public testing::Test {
     position_.best_epoch = 1;
   }
 
-  std::string path_ = testing::TempDir() + "train_folder_test";
+  std::string path_ = testing::TempDir() + "train_folder_test." + std::to_string(getpid());
   std::unique_ptr<Device> device_ = make_cpu_device(1);
   TrainPosition position_;
   Settings settings_ = {{"seed", "1"}, {"contents", "0123"}};
