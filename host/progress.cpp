@@ -53,6 +53,27 @@ std::string json_text(const nlohmann::json& object) {
   return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// Bytes of the UTF-8 character that `text` begins with; 0 where there is none or it is a control character.
+std::size_t utf8_character(std::string_view text) {
+  const auto byte = [text](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  const auto within = [](unsigned value, unsigned low, unsigned high) {
+    return value >= low && value <= high;
+  };
+  const unsigned first = byte(0), second = byte(1);
+  if (first < 0x80) return within(first, 0x20, 0x7e) ? 1 : 0;
+  // The second byte's range excludes overlong forms, surrogates and what is above U+10FFFF.
+  if (within(first, 0xc2, 0xdf)) return within(second, first == 0xc2 ? 0xa0 : 0x80, 0xbf) ? 2 : 0;
+  const bool third_fits = within(byte(2), 0x80, 0xbf);
+  if (within(first, 0xe0, 0xef)) {
+    return within(second, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) && third_fits ? 3 : 0;
+  }
+  if (!within(first, 0xf0, 0xf4)) return 0;
+  const bool second_fits = within(second, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf);
+  return second_fits && third_fits && within(byte(3), 0x80, 0xbf) ? 4 : 0;
+}
+
 }  // namespace
 
 ProgressStyle parse_progress_style(const std::string& text) {
@@ -145,13 +166,14 @@ void Progress::message(const std::string& text) {
 
 std::string printable(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
+  while (!text.empty()) {
+    const std::size_t bytes = utf8_character(text);
+    if (bytes > 0) {
+      out += text.substr(0, bytes);
     } else {
-      out += c;
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
     }
+    text.remove_prefix(std::max<std::size_t>(bytes, 1));
   }
   return out;
 }

@@ -53,7 +53,7 @@ class Progress {
 std::string format_duration(double seconds);
 // "12,345".
 std::string format_count(int64_t count);
-// Control bytes as \x1b: names come from strangers and go to a terminal.
+// Control characters and bytes that are not UTF-8 as \x1b: names come from strangers and go to a terminal.
 std::string printable(std::string_view text);
 
 }  // namespace lookalike

@@ -37,6 +37,13 @@ TEST(Progress, FormatsCounts) {
 TEST(Progress, EscapesControlBytes) {
   EXPECT_EQ(printable("a\x1b[31m\n\x7f"), "a\\x1b[31m\\x0a\\x7f");
   EXPECT_EQ(printable("Größe"), "Größe");
+  EXPECT_EQ(printable("€ 😀"), "€ 😀");
+  EXPECT_EQ(printable("a\xff\xe9 b"), "a\\xff\\xe9 b");  // latin 1
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            "\\xc2\\x9b31m");                      // a control character of two bytes
+  EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82");  // cut
+  EXPECT_EQ(printable("\xc0\xaf\xed\xa0\x80"), "\\xc0\\xaf\\xed\\xa0\\x80");  // overlong, surrogate
 }
 
 TEST(Progress, ParsesStyles) {

@@ -2,23 +2,17 @@
 #include "kernels/cpu/dot_products.h"
 
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <cmath>
 #include <random>
 #include <vector>
 
+#include "tests/support/targets.h"
+
 namespace lookalike::cpu {
 namespace {
 
-class DotProducts : public testing::TestWithParam<int64_t> {
- protected:
-  void SetUp() override {
-    if ((hwy::SupportedTargets() & GetParam()) == 0) GTEST_SKIP() << "not on this processor";
-    hwy::SetSupportedTargetsForTest(GetParam());
-  }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
-};
+using DotProducts = testing::TargetTest;
 
 TEST_P(DotProducts, AreWithinTheirErrorOfTheExactOnes) {
   std::mt19937 generator(7);
@@ -62,9 +56,7 @@ TEST_P(DotProducts, AreWithinTheirErrorOfTheExactOnes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(InstructionSets, DotProducts,
-                         testing::Values(HWY_SSSE3, HWY_SSE4, HWY_AVX2, HWY_AVX3, HWY_AVX3_DL, HWY_EMU128),
-                         [](const auto& target) { return std::string(hwy::TargetName(target.param)); });
+LOOKALIKE_FOR_EACH_TARGET(DotProducts);
 
 TEST(DotProductError, IsInfiniteWhereFloatMayOverflow) {
   EXPECT_TRUE(std::isinf(dot_product_error(8, 2e38)));

@@ -1,0 +1,68 @@
+"""A small shop for the tests of whole commands: photos, a model, catalogs, and how to run the program."""
+
+import hashlib
+import os
+import sqlite3
+import struct
+import subprocess
+import zlib
+from pathlib import Path
+
+PROGRAM = os.environ["LOOKALIKE"]
+
+
+def write_png(path, width, height, pixel):
+    """pixel(x, y) -> (red, green, blue)."""
+    rows = b"".join(b"\0" + bytes(v for x in range(width) for v in pixel(x, y)) for y in range(height))
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
+                   + chunk(b"IEND", b""))
+
+
+def product(i):
+    """Pixels of product i: stripes or discs in one of many colours."""
+
+    def pixel(x, y):
+        inside = (x // (4 + i % 5)) % 2 if i % 2 else (x - 30) ** 2 + (y - 25) ** 2 < (8 + i % 20) ** 2
+        return (17 * i % 256, 90 + 7 * i % 100, 200) if inside else (240, 250 - i % 50, 235)
+
+    return pixel
+
+
+def make_photos(folder, count):
+    for i in range(count):
+        place = Path(folder) / ("stripes" if i % 2 else "discs")
+        place.mkdir(parents=True, exist_ok=True)
+        write_png(place / f"{i:03}.png", 60, 50 + i % 7, product(i))
+
+
+def run(*words, timeout=120, **options):
+    words = [word if isinstance(word, bytes) else str(word) for word in (PROGRAM, *words)]
+    return subprocess.run(words, capture_output=True, timeout=timeout, check=False, **options)
+
+
+def train(photos, model):
+    done = run("train", photos, "-o", model, "--epochs", "1", "--batch-size", "16", "--quiet")
+    if done.returncode != 0:
+        raise AssertionError(done.stderr.decode(errors="replace"))
+
+
+def ledger(catalog):
+    """A sorted dump of catalog.sqlite."""
+    with sqlite3.connect(f"file:{catalog}/catalog.sqlite?mode=ro", uri=True) as database:
+        database.text_factory = bytes
+        tables = [row[0].decode() for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {table: sorted(map(repr, database.execute(f'SELECT * FROM "{table}"'))) for table in sorted(tables)}
+
+
+def contents(catalog):
+    """What is the same for two equal catalogs."""
+    catalog = Path(catalog)
+    files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((catalog / "codes").iterdir())}
+    files["model"] = hashlib.sha256((catalog / "model.safetensors").read_bytes()).hexdigest()
+    return {"files": files, "ledger": ledger(catalog)}
