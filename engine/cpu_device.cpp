@@ -100,6 +100,10 @@ class CpuDevice final : public Device {
 
   double train_step(std::span<const uint8_t> images, const AdamOptions& options) override {
     const int64_t count = batch_of(images);
+    // A dead ReLU can hide a weight that is not finite from loss and gradient.
+    if (const std::string tensor = first_not_finite(parameters_); !tensor.empty()) {
+      throw non_finite_error("a weight of " + tensor + " is not finite, train from a sound model");
+    }
     const auto scale =
         static_cast<float>(1.0 / (static_cast<double>(count) * static_cast<double>(kElements)));
     losses_.resize(static_cast<std::size_t>(count));

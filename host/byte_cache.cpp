@@ -10,7 +10,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -20,6 +19,7 @@
 #include <thread>
 
 #include "engine/error.h"
+#include "host/files.h"
 #include "host/fingerprint.h"
 #include "host/interrupt.h"
 
@@ -28,87 +28,79 @@ namespace {
 
 constexpr auto kReportInterval = std::chrono::milliseconds(200);
 
-// Slots of one photo each, in memory or in a file without a name. Slots are written by one thread each.
+std::string temporary_folder() {
+  const char* set = std::getenv("TMPDIR");
+  return set != nullptr && *set != '\0' ? set : "/tmp";
+}
+
+Error storage_error(const std::string& folder, int64_t needed = 0) {
+  return file_error("keep decoded photos under TMPDIR, in", folder, errno, needed);
+}
+
+// A file that no one else sees and that ends with the process.
+FileDescriptor open_nameless_file(const std::string& folder, int64_t bytes) {
+  int descriptor = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (descriptor < 0) {  // not every file system knows O_TMPFILE
+    std::string name = folder + "/lookalike.XXXXXX";
+    descriptor = ::mkostemp(name.data(), O_CLOEXEC);
+    if (descriptor < 0) throw storage_error(folder);
+    ::unlink(name.c_str());
+  }
+  FileDescriptor file(descriptor);
+  // A full disk says so now, where the file system can tell.
+  if (::fallocate(file.get(), 0, 0, bytes) != 0 && errno != EOPNOTSUPP && errno != EINTR) {
+    throw storage_error(folder, bytes);
+  }
+  return file;
+}
+
+std::unique_ptr<uint8_t[]> allocate(int64_t bytes) {
+  try {
+    return std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(bytes));
+  } catch (const std::bad_alloc&) {
+    throw system_error(fmt::format("no memory for {} bytes of photos, allow less of it to be used", bytes));
+  }
+}
+
+// Slots of one photo each, in memory or in a file. Each is written once, by one thread.
 class Slots {
  public:
-  Slots(int64_t count, int64_t memory_bytes) {
-    const int64_t bytes = count * kImageBytes;
-    if (bytes <= memory_bytes) {
-      try {
-        memory_ = std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(bytes));
-      } catch (const std::bad_alloc&) {
-        throw system_error(
-            fmt::format("no memory for {} bytes of photos; allow less of it to be used", bytes));
-      }
-    } else {
-      open_file(bytes);
-    }
-  }
-  ~Slots() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Slots(const Slots&) = delete;
-  Slots& operator=(const Slots&) = delete;
+  Slots(int64_t count, int64_t memory_bytes)
+      : in_memory_(count <= memory_bytes / kImageBytes),
+        folder_(temporary_folder()),
+        memory_(in_memory_ ? allocate(count * kImageBytes) : nullptr),
+        file_(in_memory_ ? FileDescriptor() : open_nameless_file(folder_, count * kImageBytes)) {}
 
-  bool in_memory() const { return memory_ != nullptr; }
+  bool in_memory() const { return in_memory_; }
 
   void write(int64_t slot, const uint8_t* pixels) {
-    if (in_memory()) {
+    if (in_memory_) {
       std::copy_n(pixels, kImageBytes, memory_.get() + slot * kImageBytes);
       return;
     }
     for (int64_t done = 0; done < kImageBytes;) {
-      const ssize_t wrote = ::pwrite(descriptor_, pixels + done, static_cast<size_t>(kImageBytes - done),
+      const ssize_t wrote = ::pwrite(file_.get(), pixels + done, static_cast<size_t>(kImageBytes - done),
                                      slot * kImageBytes + done);
       if (wrote < 0 && errno == EINTR) continue;
-      if (wrote < 0) throw failure("write");
+      if (wrote < 0) throw storage_error(folder_, kImageBytes);
       done += wrote;
     }
   }
 
   void read(int64_t slot, uint8_t* pixels) const {
-    if (in_memory()) {
+    if (in_memory_) {
       std::copy_n(memory_.get() + slot * kImageBytes, kImageBytes, pixels);
       return;
     }
-    for (int64_t done = 0; done < kImageBytes;) {
-      const ssize_t got = ::pread(descriptor_, pixels + done, static_cast<size_t>(kImageBytes - done),
-                                  slot * kImageBytes + done);
-      if (got < 0 && errno == EINTR) continue;
-      if (got == 0) errno = EIO;
-      if (got <= 0) throw failure("read");
-      done += got;
-    }
+    const std::span out(pixels, static_cast<size_t>(kImageBytes));
+    read_at(file_.get(), folder_, slot * kImageBytes, std::as_writable_bytes(out));
   }
 
  private:
-  Error failure(const std::string& what) const {
-    return system_error(
-        fmt::format("cannot {} the decoded photos in {}: {}; set TMPDIR to a folder with room", what, folder_,
-                    std::strerror(errno)));
-  }
-
-  void open_file(int64_t bytes) {
-    const char* set = std::getenv("TMPDIR");
-    folder_ = set != nullptr && *set != '\0' ? set : "/tmp";
-    descriptor_ = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (descriptor_ < 0) {  // not every file system knows O_TMPFILE
-      std::string name = folder_ + "/lookalike.XXXXXX";
-      descriptor_ = ::mkostemp(name.data(), O_CLOEXEC);
-      if (descriptor_ < 0) throw failure("keep");
-      ::unlink(name.c_str());
-    }
-    // A full disk says so now, where the file system can tell.
-    if (::fallocate(descriptor_, 0, 0, bytes) != 0 && errno != EOPNOTSUPP && errno != EINTR) {
-      const Error error = failure(fmt::format("reserve {} bytes for", bytes));
-      ::close(descriptor_);
-      throw error;
-    }
-  }
-
-  std::unique_ptr<uint8_t[]> memory_;
+  bool in_memory_;
   std::string folder_;
-  int descriptor_ = -1;
+  std::unique_ptr<uint8_t[]> memory_;
+  FileDescriptor file_;
 };
 
 // Decoders at work on a list. Results are kept by place in the list, so threads leave no trace in them.

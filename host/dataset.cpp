@@ -18,6 +18,7 @@
 
 #include "engine/error.h"
 #include "host/csv.h"
+#include "host/files.h"
 #include "host/fingerprint.h"
 
 namespace lookalike {
@@ -26,20 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxListBytes = int64_t{4} << 30;
-
-// For messages of one line: names may hold anything.
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      shown += fmt::format("\\x{:02x}", byte);
-    } else {
-      shown += c;
-    }
-  }
-  return shown;
-}
 
 std::string lower(std::string text) {
   for (char& c : text) {
@@ -95,7 +82,7 @@ std::vector<PhotoItem> walk_folder(const std::string& folder) {
     }
   } catch (const fs::filesystem_error& error) {
     throw usage_error(fmt::format("cannot search {}: {}; make it readable or give a list of photos",
-                                  printable(error.path1().native()), error.code().message()));
+                                  error.path1().native(), error.code().message()));
   }
   std::ranges::sort(items, {}, &PhotoItem::id);
   return items;
@@ -121,24 +108,17 @@ std::string read_text(int descriptor, const std::string& name) {
 }
 
 std::string read_text_file(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    throw usage_error(fmt::format("cannot read {}: {}; give a folder, a list of paths, a .csv or -",
-                                  printable(path), std::strerror(errno)));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) {
+    throw usage_error(fmt::format("cannot read {}: {}; give a folder, a list of paths, a .csv or -", path,
+                                  std::strerror(errno)));
   }
-  try {
-    std::string text = read_text(descriptor, printable(path));
-    ::close(descriptor);
-    return text;
-  } catch (...) {
-    ::close(descriptor);
-    throw;
-  }
+  return read_text(file.get(), path);
 }
 
 // Items with the line of each, for messages.
 struct Listing {
-  std::string name;    // of the list, printable
+  std::string name;    // of the list
   std::string folder;  // that relative paths are below
   std::vector<PhotoItem> items;
   std::vector<int64_t> lines;
@@ -169,8 +149,7 @@ CsvColumns read_header(std::vector<std::string> names, const Listing& listing) {
   for (size_t c = 0; c < names.size(); ++c) {
     const auto before = names.begin() + static_cast<std::ptrdiff_t>(c);
     if (!names[c].empty() && std::find(names.begin(), before, names[c]) != before) {
-      throw usage_error(
-          fmt::format("{} has two columns \"{}\"; rename one", listing.name, printable(names[c])));
+      throw usage_error(fmt::format("{} has two columns \"{}\"; rename one", listing.name, names[c]));
     }
     if (names[c] == "path") path = c;
     if (names[c] == "id") columns.id = c;
@@ -226,7 +205,7 @@ void check_ids(const Listing& listing) {
     if (is_new) continue;
     throw usage_error(fmt::format("{}, lines {} and {}: two photos have the id {}; ids must differ",
                                   listing.name, listing.lines[other->second], listing.lines[i],
-                                  printable(listing.items[i].id)));
+                                  listing.items[i].id));
   }
 }
 
@@ -236,7 +215,7 @@ std::vector<PhotoItem> read_listing(const std::string& source) {
     listing.name = "standard input";
     read_lines(read_text(STDIN_FILENO, listing.name), listing);
   } else {
-    listing.name = printable(source);
+    listing.name = source;
     listing.folder = fs::path(source).parent_path().native();
     const std::string text = read_text_file(source);
     if (extension(source) == "csv") {
@@ -259,8 +238,8 @@ PhotoList list_photos(const std::string& source) {
     throw no_input_error(
         folder ? fmt::format("no photo in {}; it takes names ending in .jpg, .jpeg, .png, .webp, .bmp, .tif, "
                              ".tiff or .gif",
-                             printable(source))
-               : fmt::format("{} lists no photo", source == "-" ? "standard input" : printable(source)));
+                             source)
+               : fmt::format("{} lists no photo", source == "-" ? "standard input" : source));
   }
   photos.fingerprint = fingerprint_of(photos.items);
   return photos;

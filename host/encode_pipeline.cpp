@@ -57,7 +57,7 @@ Outcome decode(const PhotoItem& photo, const EncodePipelineOptions& options, uin
   outcome.item.columns = photo.columns;
   try {
     const Photo facts = load_photo(photo.path, options.rule, options.limits, pixels);
-    outcome.item.content_hash = fmt::format("{:016x}{:016x}", facts.content_hash[0], facts.content_hash[1]);
+    outcome.item.content_hash = content_hash_text(facts);
     outcome.item.width = facts.width;
     outcome.item.height = facts.height;
     outcome.thumbnail = thumbnail_of(pixels);
@@ -310,6 +310,10 @@ class Pipeline {
 };
 
 }  // namespace
+
+std::string content_hash_text(const Photo& photo) {
+  return fmt::format("{:016x}{:016x}", photo.content_hash[0], photo.content_hash[1]);
+}
 
 int64_t shard_count(int64_t items, int64_t shard_rows) { return (items + shard_rows - 1) / shard_rows; }
 

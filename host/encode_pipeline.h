@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "engine/device.h"
@@ -33,6 +34,9 @@ struct EncodeCallbacks {
   // dropped.
   std::function<bool(int64_t done, int64_t refused)> report;
 };
+
+// As the ledger keeps it: 32 hexadecimal digits.
+std::string content_hash_text(const Photo& photo);
 
 int64_t shard_count(int64_t items, int64_t shard_rows);
 

@@ -7,24 +7,11 @@
 #include <cstring>
 
 #include "engine/error.h"
+#include "host/files.h"
 #include "host/photo_decode.h"
 
 namespace lookalike {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 [[noreturn]] void throw_open_failure(int reason) {
   // Not this photo's fault: going on would refuse every photo that follows.
@@ -50,10 +37,10 @@ int64_t read_some(int descriptor, uint8_t* into, int64_t bytes) {
 
 std::vector<uint8_t> read_photo_file(const std::string& path, const PhotoLimits& limits) {
   // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (file.number() < 0) throw_open_failure(errno);
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (file.get() < 0) throw_open_failure(errno);
   struct stat facts {};
-  if (::fstat(file.number(), &facts) != 0) {
+  if (::fstat(file.get(), &facts) != 0) {
     throw RefusedPhoto(fmt::format("cannot be read: {}", std::strerror(errno)));
   }
   if (!S_ISREG(facts.st_mode)) throw RefusedPhoto("not a regular file");
@@ -62,12 +49,12 @@ std::vector<uint8_t> read_photo_file(const std::string& path, const PhotoLimits&
   std::vector<uint8_t> bytes(static_cast<size_t>(facts.st_size));
   int64_t done = 0;
   while (done < facts.st_size) {
-    const int64_t got = read_some(file.number(), bytes.data() + done, facts.st_size - done);
+    const int64_t got = read_some(file.get(), bytes.data() + done, facts.st_size - done);
     if (got == 0) break;
     done += got;
   }
   uint8_t beyond = 0;
-  if (done < facts.st_size || read_some(file.number(), &beyond, 1) != 0) {
+  if (done < facts.st_size || read_some(file.get(), &beyond, 1) != 0) {
     throw RefusedPhoto("changed while it was read");
   }
   return bytes;

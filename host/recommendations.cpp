@@ -38,6 +38,41 @@ std::vector<std::string> written_ids(const CatalogReader& catalog, TableFormat f
   return ids;
 }
 
+std::string item_lines(int64_t row, const std::vector<Neighbour>& neighbours,
+                       const std::vector<std::string>& ids, TableFormat format) {
+  fmt::memory_buffer text;
+  const auto out = std::back_inserter(text);
+  const std::string& id = ids[static_cast<std::size_t>(row)];
+  for (std::size_t i = 0; i < neighbours.size(); ++i) {
+    const std::string& other = ids[static_cast<std::size_t>(neighbours[i].row)];
+    const double distance = std::sqrt(neighbours[i].squared_distance);
+    if (format == TableFormat::kCsv) {
+      fmt::format_to(out, "{},{},{},{}\n", id, i + 1, other, distance);
+    } else {
+      fmt::format_to(out, "{{\"id\":{},\"rank\":{},\"neighbour_id\":{},\"distance\":{}}}\n", id, i + 1, other,
+                     distance);
+    }
+  }
+  return fmt::to_string(text);
+}
+
+// Thrown through search() where report asks to stop.
+struct Stop {};
+
+// The catalog's blocks, with a look at `report` before each: one pass over a large catalog takes minutes.
+CodeSource watched_source(const CatalogReader& catalog, const std::function<bool(int64_t)>& report,
+                          const int64_t& first, const int64_t& count) {
+  CodeSource source = code_source(catalog);
+  if (!report) return source;
+  return {source.rows, [=, &report, &first, &count](const auto& visit) {
+            source.for_each_block([&](int64_t first_row, std::span<const float> codes) {
+              const double share = static_cast<double>(first_row) / static_cast<double>(source.rows);
+              if (!report(first + static_cast<int64_t>(share * static_cast<double>(count)))) throw Stop();
+              visit(first_row, codes);
+            });
+          }};
+}
+
 }  // namespace
 
 TableFormat table_format(const std::string& output) {
@@ -68,45 +103,34 @@ int64_t write_recommendations(Device& device, const CatalogReader& catalog,
   const std::vector<std::string> ids = written_ids(catalog, options.format);
   const int64_t kept = std::max<int64_t>(1, std::min(options.k, rows));
   const int64_t block = std::clamp<int64_t>(kHeldNeighbours / kept, 1, options.block_queries);
-  const CodeSource source = code_source(catalog);
+  int64_t first = 0, count = 0;
+  const CodeSource source = watched_source(catalog, callbacks.report, first, count);
 
   if (options.format == TableFormat::kCsv) callbacks.write("id,rank,neighbour_id,distance\n");
   int64_t lines = 0;
   std::vector<float> codes;
-  for (int64_t first = 0; first < rows; first += block) {
-    const int64_t count = std::min(block, rows - first);
-    codes.resize(static_cast<std::size_t>(count * kCodeLength));
-    SearchQueries queries;
-    for (int64_t i = 0; i < count; ++i) {
-      catalog.read_codes(first + i, std::span(codes).subspan(static_cast<std::size_t>(i * kCodeLength),
-                                                             static_cast<std::size_t>(kCodeLength)));
-      queries.self_rows.push_back(first + i);
-    }
-    queries.codes = codes;
-    const auto results = search(device, queries, source, options.k);
-
-    for (int64_t i = 0; i < count; ++i) {
-      fmt::memory_buffer text;
-      const std::string& id = ids[static_cast<std::size_t>(first + i)];
-      int64_t rank = 0;
-      for (const Neighbour& neighbour : results[static_cast<std::size_t>(i)]) {
-        const std::string& other = ids[static_cast<std::size_t>(neighbour.row)];
-        const double distance = std::sqrt(neighbour.squared_distance);
-        ++rank;
-        const auto out = std::back_inserter(text);
-        if (options.format == TableFormat::kCsv) {
-          fmt::format_to(out, "{},{},{},{}\n", id, rank, other, distance);
-        } else {
-          fmt::format_to(out, R"({{"id":{},"rank":{},"neighbour_id":{},"distance":{}}})", id, rank, other,
-                         distance);
-          text.push_back('\n');
-        }
+  try {
+    for (; first < rows; first += count) {
+      count = std::min(block, rows - first);
+      codes.resize(static_cast<std::size_t>(count * kCodeLength));
+      SearchQueries queries;
+      for (int64_t i = 0; i < count; ++i) {
+        catalog.read_codes(first + i, std::span(codes).subspan(static_cast<std::size_t>(i * kCodeLength),
+                                                               static_cast<std::size_t>(kCodeLength)));
+        queries.self_rows.push_back(first + i);
       }
-      lines += rank;
-      callbacks.write({text.data(), text.size()});
+      queries.codes = codes;
+      const auto results = search(device, queries, source, options.k);
+      for (int64_t i = 0; i < count; ++i) {
+        const auto& neighbours = results[static_cast<std::size_t>(i)];
+        callbacks.write(item_lines(first + i, neighbours, ids, options.format));
+        lines += std::ssize(neighbours);
+      }
     }
-    if (callbacks.report && !callbacks.report(first + count)) return -1;
+  } catch (const Stop&) {
+    return -1;
   }
+  if (callbacks.report) callbacks.report(rows);
   return lines;
 }
 

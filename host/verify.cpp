@@ -160,6 +160,7 @@ std::vector<std::string> verify_artefact(const std::string& path) {
   }
   const CatalogPaths paths{path};
   if (exists(paths.ledger())) return verify_catalog(paths);
+  if (exists(paths.codes())) throw damaged(paths.ledger(), "it is missing");
   if (!exists(paths.model())) throw usage_error(path + " is neither a model nor a catalog, name one");
   std::vector<std::string> lines = {verify_model(paths.model())};
   const std::string training = path + "/training.safetensors";

@@ -123,7 +123,7 @@ void OutputProbabilities(const PackedParameters& packed, Workspace& workspace) {
 }
 
 // With c = z limited to where p leaves the clip: loss = max(c, 0) - c y + log(1 + exp(-|c|)). The logarithms
-// of a row are taken of products: at most 2 kLanes-wide factors a lane below 2^40.
+// of a plane's row are taken of products: at most 76 factors of at most 2 in a lane, below 2^77.
 template <bool kGradient>
 HWY_INLINE double loss_pass(const PackedParameters& packed, float scale, Workspace& workspace) {
   constexpr PlaneShape kShape = gradient_planes(6);
@@ -139,9 +139,9 @@ HWY_INLINE double loss_pass(const PackedParameters& packed, float scale, Workspa
   for (int y = kBorder; y < kGridSize - kBorder; ++y) {
     logits_row(packed, y, workspace);
     for (int k = 0; k < kImageChannels; ++k) {
-      V linear = zero;
-      V product = one;
       for (int b = 0; b < 2; ++b) {
+        V linear = zero;
+        V product = one;
         const int64_t offset = k * kShape.channel_stride() + kShape.row(y) + b * kShape.pitch();
         const float* z_row = workspace.rows + (2 * k + b) * kRowPitch;
         const float* target = workspace.encoder_in[0] + offset;
@@ -163,8 +163,8 @@ HWY_INLINE double loss_pass(const PackedParameters& packed, float scale, Workspa
             hn::StoreU(hn::IfThenElseZero(inside, hn::IfThenZeroElse(clipped, slope)), d, gradient + j);
           }
         }
+        loss += double{hn::GetLane(hn::SumOfLanes(d, hn::Add(linear, hn::Log(d, product))))};
       }
-      loss += double{hn::GetLane(hn::SumOfLanes(d, hn::Add(linear, hn::Log(d, product))))};
     }
   }
   return loss;

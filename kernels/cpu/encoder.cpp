@@ -84,23 +84,25 @@ HWY_INLINE void pool_row(const float* HWY_RESTRICT x, const float* HWY_RESTRICT 
       const float* HWY_RESTRICT w = weights + k / kBlock * (kChannels * kTaps * kBlock) + k % kBlock;
       for (int c = 0; c < kChannels; ++c, w += kTaps * kBlock) {
         const float* HWY_RESTRICT even = x + c * kShape.channel_stride() + j;
-        HWY_UNROLL(4)
-        for (int r = 0; r < 4; ++r, even += kShape.row_stride()) {
-          const float* HWY_RESTRICT odd = even + kPitch;
-          const V column[4] = {hn::LoadU(d, odd - 1), hn::Load(d, even), hn::Load(d, odd),
-                               hn::LoadU(d, even + 1)};
-          HWY_UNROLL(4)
-          for (int o = 0; o < kTogether; ++o) {
-            // Row r of the four is tap row r of the upper outputs and r - 1 of the lower ones.
-            for (int half = 0; half < 2; ++half) {
-              if (r - half < 0 || r - half > 2) continue;
-              for (int s = 0; s < 3; ++s) {
-                const V tap = hn::Set(d, w[((r - half) * 3 + s) * kBlock + o]);
-                sum[o][2 * half] = hn::MulAdd(column[s], tap, sum[o][2 * half]);
-                sum[o][2 * half + 1] = hn::MulAdd(column[s + 1], tap, sum[o][2 * half + 1]);
-              }
+        HWY_UNROLL(3)
+        for (int r = 0; r < 3; ++r, even += kShape.row_stride()) {
+          // Rows of the upper and of the lower outputs.
+          const V upper[4] = {hn::LoadU(d, even + kPitch - 1), hn::Load(d, even), hn::Load(d, even + kPitch),
+                              hn::LoadU(d, even + 1)};
+          const float* HWY_RESTRICT next = even + kShape.row_stride();
+          const V lower[4] = {hn::LoadU(d, next + kPitch - 1), hn::Load(d, next), hn::Load(d, next + kPitch),
+                              hn::LoadU(d, next + 1)};
+          HWY_UNROLL(3)
+          for (int s = 0; s < 3; ++s) {
+            for (int o = 0; o < kTogether; ++o) {
+              const V tap = hn::Set(d, w[(r * 3 + s) * kBlock + o]);
+              sum[o][0] = hn::MulAdd(upper[s], tap, sum[o][0]);
+              sum[o][1] = hn::MulAdd(upper[s + 1], tap, sum[o][1]);
+              sum[o][2] = hn::MulAdd(lower[s], tap, sum[o][2]);
+              sum[o][3] = hn::MulAdd(lower[s + 1], tap, sum[o][3]);
             }
           }
+          forget_memory();
         }
       }
       for (int o = 0; o < kTogether; ++o) {

@@ -153,8 +153,8 @@ TEST_F(ModelFileTest, TakesAModelFromElsewhereWithoutChecksum) {
   ASSERT_NE(bytes.find(entry), std::string::npos);
   bytes.replace(bytes.find(entry), entry.size(), entry.size(), ' ');
   EXPECT_EQ(read_model(put("m", bytes)).epoch, 17);
-  bytes.replace(bytes.find("\"dataset\""), 9, "\"dataseX\"");
-  expect_error(ExitCode::kDamaged, "dataseX", [&] { read_model(put("m", bytes)); });
+  bytes.replace(bytes.find("\"setting.note\""), 14, "\"sXtting.note\"");
+  expect_error(ExitCode::kDamaged, "sXtting.note", [&] { read_model(put("m", bytes)); });
 }
 
 TEST_F(ModelFileTest, StoresNothingThatIsNotFinite) {

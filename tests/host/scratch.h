@@ -27,6 +27,8 @@ class ScratchTest : public testing::Test {
 
   std::string at(const std::string& name) const { return folder_ + "/" + name; }
   std::string put(const std::string& name, const std::string& bytes) const {
+    // A new file: one that is cut and written again is flushed to the disk by some file systems.
+    std::filesystem::remove(at(name));
     std::ofstream(at(name), std::ios::binary) << bytes;
     return at(name);
   }
