@@ -23,7 +23,6 @@ class Golden : public TargetTest {
     EXPECT_TRUE(within(where, expected, actual, [bound](std::size_t) { return bound; }));
   }
 
-  // `prefix` as in case.json: "gradient " or "after_adam ".
   static void expect_gradient(const GoldenCase& golden, const std::string& operation,
                               const std::vector<float>& flat) {
     for (const ParameterTensor& tensor : parameter_tensors()) {
@@ -132,8 +131,8 @@ TEST_P(Golden, TenAdamSteps) {
               .subspan(static_cast<std::size_t>(tensor.offset), static_cast<std::size_t>(tensor.size()));
       const auto expected = load_tensor(golden, "weights_after_10_adam_steps", tensor);
       const Where where{tensor.name + " after ten Adam steps", tensor.shape, name};
-      // Exempt: dec3 and dec4 of `flat`. They still must be numbers, no farther than ten steps of the rate
-      // from where Keras is.
+      // Exempt: dec3 and dec4 of `flat`. They must still be numbers, and no step is much longer than the
+      // rate.
       if (nearly_vanishes(golden, tensor))
         EXPECT_TRUE(within(where, expected, actual, [](std::size_t) { return 2 * 10 * 1e-3; }));
       else

@@ -153,6 +153,31 @@ TEST(Autoencoder, LossOfClippedProbabilities) {
   }
 }
 
+// One workspace through every call and back: each result has the bytes that a fresh one gives.
+TEST(Autoencoder, ScratchCarriesNothingOver) {
+  const auto parameters = random_parameters(kStages, 94);
+  const std::vector<uint8_t> noise = random_image(95);
+  const std::vector<uint8_t> white(kImageBytes, 255);
+  const std::vector<float> code = random_floats(kCodeLength, 0.0, 8.0, 96);
+  on_each_target(parameters, "seeds 94 .. 96", [&](Kernels& used, const std::string& inputs) {
+    std::vector<float> gradient;
+    used.gradient(white, 1.0F, gradient);
+    used.activations(white);
+    used.decode(code);
+    used.encode(white);
+    EXPECT_EQ(used.loss(noise), Kernels(parameters).loss(noise)) << inputs;
+    used.decode(code);
+    std::vector<float> expected;
+    Kernels(parameters).gradient(noise, 1.0F, expected);
+    used.gradient(noise, 1.0F, gradient);
+    EXPECT_TRUE(same_bytes<float>({"image_gradient", {kParameterCount}, inputs}, expected, gradient));
+    EXPECT_TRUE(same_bytes<float>({"encode_image", {kCodeLength}, inputs}, Kernels(parameters).encode(noise),
+                                  used.encode(noise)));
+    EXPECT_EQ(Kernels(parameters).activations(noise), used.activations(noise)) << inputs;
+    EXPECT_EQ(Kernels(parameters).decode(code), used.decode(code)) << inputs;
+  });
+}
+
 // byte = 255 p rounded, so it is within a half of 255 p, and of what p may be off.
 TEST(Autoencoder, DecodedBytesAreTheNearest) {
   std::vector<float> contrast = random_parameters(kStages, 91);
