@@ -14,6 +14,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -177,17 +178,17 @@ class Decoding {
 
   void decode(int64_t place, uint8_t* pixels) {
     const PhotoItem& item = photos_.items[static_cast<size_t>(place)];
-    std::string reason;
+    std::optional<std::string> refused;
     try {
       const Photo photo = load_photo(item.path, options_.rule, options_.limits, pixels);
       hashes_[static_cast<size_t>(place)] = photo.content_hash;
       slots_.write(place, pixels);
     } catch (const RefusedPhoto& refusal) {
-      reason = refusal.what();
+      refused = refusal.what();
     }
     const std::lock_guard lock(mutex_);
     ++done_;
-    if (!reason.empty()) refusals_.emplace(place, reason);
+    if (refused) refusals_.emplace(place, *refused);
   }
 
   const PhotoList& photos_;

@@ -72,16 +72,18 @@ std::vector<PhotoItem> walk_folder(const std::string& folder) {
   while (root.size() > 1 && root.ends_with('/')) root.pop_back();
   const size_t prefix = root.ends_with('/') ? root.size() : root.size() + 1;
   std::vector<PhotoItem> items;
+  std::string last = root;  // the folder to be searched next, where that fails
   try {
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
+      last = entry.path().native();
       std::error_code gone;  // a name that leads nowhere is refused later, with its reason
       if (!is_photo_name(entry.path().native()) || entry.is_directory(gone)) continue;
       const std::string id = entry.path().native().substr(prefix);
       items.push_back({id, entry.path().native(), folder_name(id), {}});
     }
   } catch (const fs::filesystem_error& error) {
-    throw usage_error(fmt::format("cannot search {}: {}; make it readable or give a list of photos",
-                                  error.path1().native(), error.code().message()));
+    throw usage_error(fmt::format("cannot search {}: {}; make it readable or give a list of photos", last,
+                                  error.code().message()));
   }
   std::ranges::sort(items, {}, &PhotoItem::id);
   return items;

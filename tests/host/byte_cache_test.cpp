@@ -155,7 +155,8 @@ TEST(ByteCache, FingerprintIsOfIdsAndContents) {
   const auto fingerprint = [&shop] { return ByteCache(shop.photos(), {}, {}).content_fingerprint(); };
   const std::string base = fingerprint();
   EXPECT_EQ(base.size(), 32U);
-  shop.photos().items[0].path = shop.folder().write("moved.jpg", read_photo_file(shop.photos().items[0].path, {}));
+  shop.photos().items[0].path =
+      shop.folder().write("moved.jpg", read_photo_file(shop.photos().items[0].path, {}));
   EXPECT_EQ(fingerprint(), base);
   shop.photos().items[0].id = "other";
   EXPECT_NE(fingerprint(), base);
@@ -181,8 +182,10 @@ TEST(ByteCache, ReportsFromTheCallingThread) {
 
 TEST(ByteCache, StopsWhenItsReportSaysSo) {
   Shop shop(1);
-  shop.photos().items.assign(100000, shop.photos().items[0]);  // far more than is done before the first report
-  EXPECT_THROW(ByteCache(shop.photos(), options_of(2, false), [](int64_t, int64_t) { return false; }), Interrupted);
+  shop.photos().items.assign(100000,
+                             shop.photos().items[0]);  // far more than is done before the first report
+  EXPECT_THROW(ByteCache(shop.photos(), options_of(2, false), [](int64_t, int64_t) { return false; }),
+               Interrupted);
 }
 
 TEST(ByteCache, AFailedReportEndsItsDecoders) {

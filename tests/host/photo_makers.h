@@ -229,7 +229,7 @@ struct TiffMaker {
       return bytes > 4 ? bytes : 0;
     };
     for (Entry& entry : entries) {
-      if (entry.tag == 273 || entry.tag == 279) entry.values.assign(static_cast<size_t>(strips), 0);
+      if (entry.type == 4) entry.values.assign(static_cast<size_t>(strips), 0);
     }
     int64_t spill = 8 + 2 + 12 * static_cast<int64_t>(entries.size()) + 4, data = spill;
     for (const Entry& entry : entries) data += beyond(entry);
@@ -239,7 +239,8 @@ struct TiffMaker {
         if (entry.tag == 273) {
           entry.values[static_cast<size_t>(s)] = data + int64_t{s} * rows_per_strip * row_bytes;
         }
-        if (entry.tag == 279) entry.values[static_cast<size_t>(s)] = int64_t{rows} * row_bytes;
+        if (entry.tag == 279 && entry.type == 4)
+          entry.values[static_cast<size_t>(s)] = int64_t{rows} * row_bytes;
       }
     }
     File file, spilled;
