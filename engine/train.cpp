@@ -41,12 +41,10 @@ double step(Device& device, std::span<const uint8_t> images, const TrainOptions&
   try {
     const double loss = device.train_step(images, adam);
     if (std::isfinite(loss)) return loss;
-    throw non_finite_error("the loss is not finite");
+    throw non_finite_error("the loss is not finite, lower the learning rate");
   } catch (const Error& error) {
     if (error.code() != ExitCode::kNonFinite) throw;
-    const int64_t step = position.position / options.batch_size + 1;
-    throw non_finite_error(std::string(error.what()) + ", in step " + std::to_string(step) + " of epoch " +
-                           std::to_string(position.epoch + 1));
+    throw non_finite_error("in epoch " + std::to_string(position.epoch + 1) + ", " + error.what());
   }
 }
 
@@ -112,8 +110,8 @@ TrainEnd train(Device& device, const ImageSource& training, const ImageSource& v
     if (validation.size > 0) {
       validation_loss = mean_loss(device, validation, options.batch_size);
       if (!std::isfinite(validation_loss)) {
-        throw non_finite_error("the validation loss is not finite, after epoch " +
-                               std::to_string(position.epoch + 1));
+        throw non_finite_error("in epoch " + std::to_string(position.epoch + 1) +
+                               ", the validation loss is not finite, lower the learning rate");
       }
     }
     const double loss = position.epoch_loss_sum / static_cast<double>(training.size);

@@ -58,7 +58,7 @@ enum class TrainEnd { kFinished, kPatience, kPaused };
 std::optional<TrainEnd> train_ended(const TrainPosition& position, const TrainOptions& options);
 
 // Goes on from `position`. The same options, seed, images and device give the same weights to the byte
-// wherever the run was cut and taken up. Throws E_NON_FINITE, naming step and epoch, before an observer sees
+// wherever the run was cut and taken up. Throws E_NON_FINITE, naming the epoch beside what the device names, before an observer sees
 // numbers that are not finite; E_NO_INPUT for an empty training source. A pause comes after any step, the last
 // of an epoch included: the epoch then ends in the next run.
 TrainEnd train(Device& device, const ImageSource& training, const ImageSource& validation,

@@ -13,6 +13,7 @@
 
 #include "engine/error.h"
 #include "host/files.h"
+#include "host/fingerprint.h"
 
 namespace lookalike {
 namespace {
@@ -169,6 +170,12 @@ std::string read_file(const std::string& path, int64_t max_bytes) {
   std::string text(static_cast<std::size_t>(file.size), '\0');
   read_at(file.descriptor.get(), path, 0, std::as_writable_bytes(std::span(text)));
   return text;
+}
+
+std::string xxh3_hex(std::span<const std::byte> bytes) {
+  Fingerprint hash;
+  hash.add_raw(bytes);
+  return hash.hex();
 }
 
 }  // namespace lookalike

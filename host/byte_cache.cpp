@@ -21,8 +21,8 @@
 
 #include "engine/error.h"
 #include "host/files.h"
+#include "host/fingerprint.h"
 #include "host/interrupt.h"
-#include "host/xxh3.h"
 
 namespace lookalike {
 namespace {
@@ -224,7 +224,7 @@ ByteCache::ByteCache(const PhotoList& photos, const ByteCacheOptions& options, c
   Decoding decoding(photos, options, storage_->slots);
   decoding.run(report);
 
-  Xxh3 fingerprint;
+  Fingerprint fingerprint;
   for (size_t i = 0; i < photos.items.size(); ++i) {
     const PhotoItem& item = photos.items[i];
     const auto refusal = decoding.refusals().find(static_cast<int64_t>(i));
@@ -233,8 +233,8 @@ ByteCache::ByteCache(const PhotoList& photos, const ByteCacheOptions& options, c
       continue;
     }
     storage_->items.push_back(static_cast<int64_t>(i));
-    fingerprint.text(item.id);
-    for (const uint64_t half : decoding.hashes()[i]) fingerprint.number(static_cast<int64_t>(half));
+    fingerprint.add(item.id);
+    for (const uint64_t half : decoding.hashes()[i]) fingerprint.add(half);
   }
   storage_->content_fingerprint = fingerprint.hex();
 }

@@ -37,7 +37,7 @@ constexpr const char* kExitCodes =
     "  7  numbers that are not finite\n"
     "  9  the output is in use by another run\n"
     "  10 the GPU failed after the start\n"
-    "  128+n  stopped by signal n, after saving\n";
+    "  128+n  stopped by signal n, after saving";
 
 // Lists a command by the first line of its description; the rest are its examples.
 class Help : public CLI::Formatter {
@@ -141,6 +141,7 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments, const Run& 
     throw usage_error(explain(app, error));
   }
   if (!run) {
+    app.footer("More: lookalike --help, lookalike train --help");
     std::cerr << app.help();
     return code_of(ExitCode::kUsage);
   }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
@@ -18,7 +19,7 @@
 #include "engine/error.h"
 #include "host/csv.h"
 #include "host/files.h"
-#include "host/xxh3.h"
+#include "host/fingerprint.h"
 
 namespace lookalike {
 namespace {
@@ -58,11 +59,11 @@ std::string below(const std::string& folder, const std::string& path) {
 }
 
 std::string fingerprint_of(const std::vector<PhotoItem>& items) {
-  Xxh3 fingerprint;
+  Fingerprint fingerprint;
   for (const PhotoItem& item : items) {
-    fingerprint.text(item.id);
-    fingerprint.text(item.path);
-    fingerprint.text(item.label);
+    fingerprint.add(item.id);
+    fingerprint.add(item.path);
+    fingerprint.add(item.label);
   }
   return fingerprint.hex();
 }

@@ -13,8 +13,8 @@
 #include "engine/error.h"
 #include "host/bytes_text.h"
 #include "host/files.h"
+#include "host/fingerprint.h"
 #include "host/safetensors.h"
-#include "host/xxh3.h"
 #include "kernels/topology.h"
 
 namespace lookalike {
@@ -183,7 +183,11 @@ Model read_model(const std::string& path) {
   metadata.expect("loss", "binary_crossentropy");
 
   Model model;
-  model.rule = parse_photo_rule(metadata.text("photo_rule"));
+  try {
+    model.rule = parse_photo_rule(metadata.text("photo_rule"));
+  } catch (const Error& error) {
+    throw damaged(file_path, error.what());
+  }
   model.epoch = metadata.count("epoch");
   model.loss = metadata.real("validation_loss");
   model.dataset = text_to_bytes(metadata.text("dataset"));
@@ -214,9 +218,9 @@ void write_model(const std::string& path, const Model& model) {
 }
 
 std::string model_fingerprint(const Model& model) {
-  Xxh3 hash;
-  hash.bytes(std::as_bytes(std::span(model.parameters)));
-  hash.text(to_string(model.rule));
+  Fingerprint hash;
+  hash.add_raw(std::as_bytes(std::span(model.parameters)));
+  hash.add(to_string(model.rule));
   return hash.hex();
 }
 

@@ -262,9 +262,8 @@ void train_and_say(const TrainCommandOptions& options, const Images& images, Ses
     if (session.run() != TrainEnd::kPaused) return;
   } catch (const Error& error) {
     if (error.code() != ExitCode::kNonFinite) throw;
-    throw non_finite_error(fmt::format(
-        "{}; what was saved before is as it was, try a lower --learning-rate than {} with --force",
-        error.what(), options.training.learning_rate));
+    throw non_finite_error(fmt::format("{}; --learning-rate is {}, what was saved before is as it was",
+                                       error.what(), options.training.learning_rate));
   }
   say(options,
       fmt::format("stopped by SIG{} and saved after {}; the same command goes on there",

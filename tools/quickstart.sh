@@ -68,10 +68,14 @@ run build/lookalike train "$photos" -o "$output/model"
 run build/lookalike encode "$photos" -m "$output/model" -o "$output/catalog"
 run build/lookalike recommend -c "$output/catalog" -k 5 -o "$output/recommendations.csv"
 
-# The picture's query: the item in the middle of the list, whatever the photos are.
-rows=$(wc -l <"$output/recommendations.csv")
-query=$(sed -n "$((rows / 2 + 1)){s/,.*//;s/^\"//;s/\"\$//;p}" "$output/recommendations.csv")
-run build/lookalike search "$query" -c "$output/catalog" -k 5 --picture "$output/lookalikes.png"
+# The picture's queries: four items, evenly spread over the list, of those whose names need no quotes.
+mapfile -t items < <(tail -n +2 "$output/recommendations.csv" | grep -v '^["-]' | cut -d, -f1 | uniq)
+[[ ${#items[@]} -gt 0 ]] || fail "$output/recommendations.csv has no item to show, see the lines above"
+queries=()
+for eighth in 1 3 5 7; do
+  queries+=("${items[$((${#items[@]} * eighth / 8))]}")
+done
+run build/lookalike search "${queries[@]}" -c "$output/catalog" -k 5 --picture "$output/lookalikes.png"
 
 cat <<END
 
@@ -80,7 +84,7 @@ $(printf '  %s\n' "${commands[@]}")
 
 Results
   $output/recommendations.csv   every photo's 5 nearest others
-  $output/lookalikes.png        one photo, its reconstruction, its neighbours
+  $output/lookalikes.png        four photos, their reconstructions, their neighbours
   $output/model                 weights, metrics.csv, previews of each epoch
   $output/catalog               codes of all photos, for lookalike search
 END

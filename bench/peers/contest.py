@@ -76,7 +76,7 @@ def run(work, settings, arguments):
                 if work == "encode":
                     command += ["--codes", codes_file]
                 entrant = Entrant(side, " ".join(options), list(map(str, command)))
-                rate = entrant.rate(1.0)
+                rate = entrant.rate(2.0)
                 if rate is None:
                     continue
                 print(f"  {side}, {entrant.setting}: {rate:,.0f} images/s", file=sys.stderr)

@@ -9,7 +9,7 @@ import contest
 BATCHES = [["--batch", "32"], ["--batch", "128"]]
 SETTINGS = {
     "ours": BATCHES,
-    "tensorflow": [batch + xla for batch in BATCHES for xla in ([], ["--xla"])],
+    "tensorflow": [batch + library for batch in BATCHES for library in ([], ["--onednn"], ["--xla"])],
     "pytorch": [batch + layout + compiled for batch in BATCHES for layout in ([], ["--channels-last"])
                 for compiled in ([], ["--compile"])],
 }

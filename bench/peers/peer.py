@@ -16,6 +16,7 @@ def parse_arguments():
     parser.add_argument("--codes")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--onednn", action="store_true")
     parser.add_argument("--xla", action="store_true")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--channels-last", action="store_true")

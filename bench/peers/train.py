@@ -8,7 +8,7 @@ import contest
 
 SETTINGS = {
     "ours": [[]],
-    "tensorflow": [[], ["--xla"]],
+    "tensorflow": [[], ["--onednn"], ["--xla"]],
     "pytorch": [layout + compiled for layout in ([], ["--channels-last"]) for compiled in ([], ["--compile"])],
 }
 

@@ -16,7 +16,7 @@ namespace lookalike {
 namespace {
 
 constexpr const char* kDescription =
-    "Learn the look of a shop's photos: trains the autoencoder\n"
+    "Train the autoencoder on a shop's photos\n"
     "\n"
     "Examples:\n"
     "  lookalike train photos -o model\n"
@@ -41,19 +41,16 @@ struct Typed {
   uint64_t memory = 0;
 };
 
-// CLI11 saturates numbers that do not fit.
+// CLI11 saturates numbers that do not fit, and wraps negative ones.
 std::string whole_number(const std::string& text) {
-  int64_t signed_value = 0;
   uint64_t value = 0;
   const char* end = text.data() + text.size();
-  if (text.empty() || text[0] != '-') {
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error == std::errc() && stop == end) return "";
-  } else {
-    const auto [stop, error] = std::from_chars(text.data(), end, signed_value);
-    if (error == std::errc() && stop == end) return "";
-  }
-  return "'" + text + "' is not a whole number of at most 64 bits";
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && stop == end ? "" : "'" + text + "' is not a whole number from 0 to 2^64 - 1";
+}
+
+CLI::Validator one_of(const std::vector<std::string>& names) {
+  return CLI::Validator(CLI::IsMember(names)).description("");
 }
 
 std::array<uint8_t, 3> parse_background(const std::string& text) {
@@ -129,7 +126,8 @@ void add_train_command(CLI::App& app, Run& run) {
          "Stop after so many without a better loss; 0: never");
   command->add_option("--fit", typed->fit, "How a photo becomes square: pad, crop or stretch")
       ->type_name("HOW")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(one_of({"pad", "crop", "stretch"}));
   command
       ->add_option("--background", typed->background,
                    "Under padding and transparency: white, black or #rrggbb")
@@ -137,7 +135,8 @@ void add_train_command(CLI::App& app, Run& run) {
       ->capture_default_str();
   command->add_option("--device", options.device, "auto, cpu or cuda")
       ->type_name("NAME")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(one_of({"auto", "cpu", "cuda"}));
   number("--threads", options.threads, "N", "0: one for each core; results do not depend on it");
   command
       ->add_option("--memory", typed->memory,
@@ -146,7 +145,8 @@ void add_train_command(CLI::App& app, Run& run) {
       ->transform(CLI::AsSizeValue(false).description(""));
   command->add_option("--progress", typed->progress, "auto, bar, plain, json or none")
       ->type_name("STYLE")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(one_of({"auto", "bar", "plain", "json", "none"}));
   command->add_flag("-q,--quiet", options.quiet, "Say nothing but errors");
   command->add_flag("-f,--force", options.force, "Start over where the folder holds another run");
   command->callback([typed, &run] { run = [typed] { return run_typed(*typed); }; });

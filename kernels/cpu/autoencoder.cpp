@@ -6,7 +6,9 @@
 namespace lookalike::cpu {
 namespace {
 
-constexpr int64_t pixel_index(int y, int x, int size, int channels) { return (int64_t{y} * size + x) * channels; }
+constexpr int64_t pixel_index(int y, int x, int size, int channels) {
+  return (int64_t{y} * size + x) * channels;
+}
 
 // Plain or split planes -> (H, W, C).
 void planes_to_pixels(const float* planes, const PlaneShape& shape, float* pixels) {

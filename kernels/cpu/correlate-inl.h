@@ -28,8 +28,8 @@ constexpr std::array<int, kTaps> full_taps_back(int pitch) {
 }
 // Phase (1, 1); phase (a, b) starts at (a - 1) * pitch + b - 1 from it.
 constexpr std::array<int, 4> phase_taps(int pitch) { return {0, 1, pitch, pitch + 1}; }
-// Adjoint: offsets in split planes from row 2 y. Phase (a, b), tap (r, s) of the low-resolution pixel (y, x) was read
-// by the output (2 (y - (a - 1 + r)) + a, 2 (x - (b - 1 + s)) + b).
+// Adjoint: offsets in split planes from row 2 y. Phase (a, b), tap (r, s) of the low-resolution pixel (y, x)
+// was read by the output (2 (y - (a - 1 + r)) + a, 2 (x - (b - 1 + s)) + b).
 constexpr std::array<int, 16> phase_taps_back(int pitch) {
   std::array<int, 16> offsets{};
   for (int i = 0; i < 16; ++i) {
@@ -42,7 +42,8 @@ constexpr std::array<int, 16> phase_taps_back(int pitch) {
   return offsets;
 }
 
-// Where a correlation reads: kTaps source taps of each of kChannels planes, and how wide a row of its output is.
+// Where a correlation reads: kTaps source taps of each of kChannels planes, and how wide a row of its output
+// is.
 template <int channels, int channel_stride, int width, std::size_t taps, std::array<int, taps> offsets>
 struct Correlation {
   static constexpr int kChannels = channels;
@@ -74,8 +75,8 @@ HWY_INLINE void correlate_block(const float* HWY_RESTRICT in, const float* HWY_R
 // One row of `outputs` channels: finish(k, j, v) takes the sum of channel k at columns j to j + kLanes - 1.
 // `in` stands at column 0; weights [k / kTogether][c][t][k % kTogether].
 template <class C, int kTogether, int kColumns, class Finish>
-HWY_INLINE void correlate_columns(const float* HWY_RESTRICT in, const float* HWY_RESTRICT w, int outputs, int first,
-                                  const Finish& finish) {
+HWY_INLINE void correlate_columns(const float* HWY_RESTRICT in, const float* HWY_RESTRICT w, int outputs,
+                                  int first, const Finish& finish) {
   for (int k0 = 0; k0 < outputs; k0 += kTogether, w += C::kChannels * C::kCount * kTogether) {
     V sum[kTogether][kColumns];
     correlate_block<C>(in + first, w, sum);

@@ -1,7 +1,7 @@
-// Decoder, forward, and the loss. dec1 is a 3x3 convolution of the code; dec2 to dec4 convolve an upsampled input,
-// which is done on the low-resolution planes in four phases (planes.h) of 2x2 summed taps each: 16 multiply-adds in
-// place of 36 for four outputs, exact at the borders.
-// Bound: multiply-add units; the loss by division and exp.
+// Decoder, forward, and the loss. dec1 is a 3x3 convolution of the code; dec2 to dec4 convolve an upsampled
+// input, which is done on the low-resolution planes in four phases (planes.h) of 2x2 summed taps each: 16
+// multiply-adds in place of 36 for four outputs, exact at the borders. Bound: multiply-add units; the loss by
+// division and exp.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/decoder.cpp"
@@ -30,11 +30,11 @@ HWY_INLINE void decode_first(const PackedParameters& packed, Workspace& workspac
   const Floats d;
   for (int y = 0; y < kIn.grid; ++y) {
     float* out = workspace.low[1] + kOut.row(y);
-    correlate_row<Taps, kBlock>(workspace.low[0] + kIn.row(y), packed.dec1.data(), kOut.channels,
-                                [&](int k, int j, V v) HWY_ATTR {
-                                  v = hn::Max(hn::Zero(d), hn::Add(v, hn::Set(d, bias[k])));
-                                  hn::StoreU(only_within(v, j, kOut.grid), d, out + k * kOut.channel_stride() + j);
-                                });
+    correlate_row<Taps, kBlock>(
+        workspace.low[0] + kIn.row(y), packed.dec1.data(), kOut.channels, [&](int k, int j, V v) HWY_ATTR {
+          v = hn::Max(hn::Zero(d), hn::Add(v, hn::Set(d, bias[k])));
+          hn::StoreU(only_within(v, j, kOut.grid), d, out + k * kOut.channel_stride() + j);
+        });
   }
 }
 
@@ -89,7 +89,8 @@ HWY_INLINE void logits_row(const PackedParameters& packed, int y, Workspace& wor
     float* out = workspace.rows + b * kRowPitch;
     correlate_row<PhaseCorrelation<kIn>, kOutputBlock>(
         row + b - 1, packed.dec4.data() + (2 * a + b) * kPhaseWeights, kImageChannels,
-        [&](int k, int j, V v) HWY_ATTR { hn::Store(hn::Add(v, hn::Set(d, bias[k])), d, out + 2 * k * kRowPitch + j); });
+        [&](int k, int j, V v)
+            HWY_ATTR { hn::Store(hn::Add(v, hn::Set(d, bias[k])), d, out + 2 * k * kRowPitch + j); });
   }
 }
 
@@ -113,15 +114,16 @@ void OutputProbabilities(const PackedParameters& packed, Workspace& workspace) {
     for (int k = 0; k < kImageChannels; ++k)
       for (int b = 0; b < 2; ++b) {
         const float* z = workspace.rows + (2 * k + b) * kRowPitch;
-        float* out = workspace.output_gradient[3] + k * kOut.channel_stride() + kOut.row(y) + b * kOut.pitch();
+        float* out =
+            workspace.output_gradient[3] + k * kOut.channel_stride() + kOut.row(y) + b * kOut.pitch();
         for (int j = 0; j < kOut.width(); j += kLanes)
           hn::StoreU(only_within(sigmoid(hn::Load(d, z + j)).probability, j, kOut.width()), d, out + j);
       }
   }
 }
 
-// With c = z limited to where p leaves the clip: loss = max(c, 0) - c y + log(1 + exp(-|c|)). The logarithms of a row
-// are taken of products: at most 2 kLanes-wide factors a lane below 2^40.
+// With c = z limited to where p leaves the clip: loss = max(c, 0) - c y + log(1 + exp(-|c|)). The logarithms
+// of a plane's row are taken of products: at most 76 factors of at most 2 in a lane, below 2^77.
 template <bool kGradient>
 HWY_INLINE double loss_pass(const PackedParameters& packed, float scale, Workspace& workspace) {
   constexpr PlaneShape kShape = gradient_planes(6);
@@ -137,9 +139,9 @@ HWY_INLINE double loss_pass(const PackedParameters& packed, float scale, Workspa
   for (int y = kBorder; y < kGridSize - kBorder; ++y) {
     logits_row(packed, y, workspace);
     for (int k = 0; k < kImageChannels; ++k) {
-      V linear = zero;
-      V product = one;
       for (int b = 0; b < 2; ++b) {
+        V linear = zero;
+        V product = one;
         const int64_t offset = k * kShape.channel_stride() + kShape.row(y) + b * kShape.pitch();
         const float* z_row = workspace.rows + (2 * k + b) * kRowPitch;
         const float* target = workspace.encoder_in[0] + offset;
@@ -161,8 +163,8 @@ HWY_INLINE double loss_pass(const PackedParameters& packed, float scale, Workspa
             hn::StoreU(hn::IfThenElseZero(inside, hn::IfThenZeroElse(clipped, slope)), d, gradient + j);
           }
         }
+        loss += double{hn::GetLane(hn::SumOfLanes(d, hn::Add(linear, hn::Log(d, product))))};
       }
-      loss += double{hn::GetLane(hn::SumOfLanes(d, hn::Add(linear, hn::Log(d, product))))};
     }
   }
   return loss;

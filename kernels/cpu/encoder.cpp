@@ -1,10 +1,10 @@
 // Encoder, forward. One kernel: 3x3 convolution, bias, ReLU and 2x2 maximum of one row of pool windows.
 //   out[k][i, j] = max(0, bias[k] + max over a, b in {0, 1} of
 //                  sum over c, r, s of w[r, s, c, k] x[c][2 i + a + r - 1, 2 j + b + s - 1])
-// On split planes the four outputs of window j read O[j - 1], E[j], O[j], E[j + 1] of four rows: sixteen loads a
-// channel serve 36 multiply-adds for each output channel, and the maximum is taken between registers. All four
-// add their products in one order, so equal windows stay equal to the bit.
-// Bound: multiply-add units.
+// On split planes the four outputs of window j read O[j - 1], E[j], O[j], E[j + 1] of four rows: sixteen
+// loads a channel serve 36 multiply-adds for each output channel, and the maximum is taken between registers.
+// All four add their products in one order, so equal windows stay equal to the bit. Bound: multiply-add
+// units.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/encoder.cpp"
@@ -68,7 +68,8 @@ void SplitImage(const uint8_t* HWY_RESTRICT image, Workspace& workspace) {
 // x: row 2 i - 1 of channel 0. out (K, kRowPitch), zero from `width` on. winners: row i of channel 0.
 template <int kStage, bool kKeepWinners>
 HWY_INLINE void pool_row(const float* HWY_RESTRICT x, const float* HWY_RESTRICT weights,
-                         const float* HWY_RESTRICT bias, float* HWY_RESTRICT out, uint8_t* HWY_RESTRICT winners) {
+                         const float* HWY_RESTRICT bias, float* HWY_RESTRICT out,
+                         uint8_t* HWY_RESTRICT winners) {
   constexpr PlaneShape kShape = encoder_planes(kStage);
   constexpr int kChannels = kShape.channels;
   constexpr int kOutputs = stage_of(kStage).out_channels;
@@ -83,29 +84,33 @@ HWY_INLINE void pool_row(const float* HWY_RESTRICT x, const float* HWY_RESTRICT 
       const float* HWY_RESTRICT w = weights + k / kBlock * (kChannels * kTaps * kBlock) + k % kBlock;
       for (int c = 0; c < kChannels; ++c, w += kTaps * kBlock) {
         const float* HWY_RESTRICT even = x + c * kShape.channel_stride() + j;
-        HWY_UNROLL(4)
-        for (int r = 0; r < 4; ++r, even += kShape.row_stride()) {
-          const float* HWY_RESTRICT odd = even + kPitch;
-          const V column[4] = {hn::LoadU(d, odd - 1), hn::Load(d, even), hn::Load(d, odd), hn::LoadU(d, even + 1)};
-          HWY_UNROLL(4)
-          for (int o = 0; o < kTogether; ++o) {
-            // Row r of the four is tap row r of the upper outputs and r - 1 of the lower ones.
-            for (int half = 0; half < 2; ++half) {
-              if (r - half < 0 || r - half > 2) continue;
-              for (int s = 0; s < 3; ++s) {
-                const V tap = hn::Set(d, w[((r - half) * 3 + s) * kBlock + o]);
-                sum[o][2 * half] = hn::MulAdd(column[s], tap, sum[o][2 * half]);
-                sum[o][2 * half + 1] = hn::MulAdd(column[s + 1], tap, sum[o][2 * half + 1]);
-              }
+        HWY_UNROLL(3)
+        for (int r = 0; r < 3; ++r, even += kShape.row_stride()) {
+          // Rows of the upper and of the lower outputs.
+          const V upper[4] = {hn::LoadU(d, even + kPitch - 1), hn::Load(d, even), hn::Load(d, even + kPitch),
+                              hn::LoadU(d, even + 1)};
+          const float* HWY_RESTRICT next = even + kShape.row_stride();
+          const V lower[4] = {hn::LoadU(d, next + kPitch - 1), hn::Load(d, next), hn::Load(d, next + kPitch),
+                              hn::LoadU(d, next + 1)};
+          HWY_UNROLL(3)
+          for (int s = 0; s < 3; ++s) {
+            for (int o = 0; o < kTogether; ++o) {
+              const V tap = hn::Set(d, w[(r * 3 + s) * kBlock + o]);
+              sum[o][0] = hn::MulAdd(upper[s], tap, sum[o][0]);
+              sum[o][1] = hn::MulAdd(upper[s + 1], tap, sum[o][1]);
+              sum[o][2] = hn::MulAdd(lower[s], tap, sum[o][2]);
+              sum[o][3] = hn::MulAdd(lower[s + 1], tap, sum[o][3]);
             }
           }
+          forget_memory();
         }
       }
       for (int o = 0; o < kTogether; ++o) {
         const V upper = hn::Max(sum[o][0], sum[o][1]);
         const V lower = hn::Max(sum[o][2], sum[o][3]);
         const V pooled = hn::Add(hn::Max(upper, lower), hn::Set(d, bias[k + o]));
-        hn::Store(only_within(hn::Max(hn::Zero(d), pooled), j, kShape.width()), d, out + (k + o) * kRowPitch + j);
+        hn::Store(only_within(hn::Max(hn::Zero(d), pooled), j, kShape.width()), d,
+                  out + (k + o) * kRowPitch + j);
         if (kKeepWinners) {
           // Strictly greater: the first of equals stays.
           const V upper_at = hn::IfThenElseZero(hn::Gt(sum[o][1], sum[o][0]), hn::Set(d, 1.0F));
@@ -152,7 +157,8 @@ HWY_INLINE void pool_stage(const float* weights, const float* bias, Workspace& w
       const Floats d;
       for (int k = 0; k < kOutputs; ++k) {
         float* next = workspace.low[0] + k * kCodePlanes.channel_stride() + kCodePlanes.row(i);
-        for (int j = 0; j < kSize; j += kLanes) hn::StoreU(hn::Load(d, rows + k * kRowPitch + j), d, next + j);
+        for (int j = 0; j < kSize; j += kLanes)
+          hn::StoreU(hn::Load(d, rows + k * kRowPitch + j), d, next + j);
       }
     }
   }
@@ -167,7 +173,9 @@ HWY_INLINE void encode(const PackedParameters& packed, Workspace& workspace) {
 }
 
 void EncodePlanes(const PackedParameters& packed, Workspace& workspace) { encode<false>(packed, workspace); }
-void EncodePlanesForGradient(const PackedParameters& packed, Workspace& workspace) { encode<true>(packed, workspace); }
+void EncodePlanesForGradient(const PackedParameters& packed, Workspace& workspace) {
+  encode<true>(packed, workspace);
+}
 
 }  // namespace lookalike::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -179,7 +187,9 @@ HWY_EXPORT(SplitImage);
 HWY_EXPORT(EncodePlanes);
 HWY_EXPORT(EncodePlanesForGradient);
 
-void split_image(const uint8_t* image, Workspace& workspace) { HWY_DYNAMIC_DISPATCH(SplitImage)(image, workspace); }
+void split_image(const uint8_t* image, Workspace& workspace) {
+  HWY_DYNAMIC_DISPATCH(SplitImage)(image, workspace);
+}
 
 void encode_planes(const PackedParameters& packed, Workspace& workspace) {
   HWY_DYNAMIC_DISPATCH(EncodePlanes)(packed, workspace);

@@ -1,10 +1,10 @@
-// Encoder, backward. In each pool window only the winner's convolution output has a gradient g, and none where ReLU
-// left nothing, so the work is done window by window: with P the 3 x 3 x C patch around the winner,
+// Encoder, backward. In each pool window only the winner's convolution output has a gradient g, and none
+// where ReLU left nothing, so the work is done window by window: with P the 3 x 3 x C patch around the
+// winner,
 //   kernel gradient[.., k] += g P,   bias gradient[k] += g,   gradient of the input's patch += g w[.., k],
-// a quarter of the multiply-adds of the dense form. Pixel rows make each patch three contiguous runs of 3 C floats.
-// Windows with g = 0 are left out of the list that a row of one output channel becomes.
-// Determinism: windows in row order, each accumulator one fixed chain.
-// Bound: loads.
+// a quarter of the multiply-adds of the dense form. Pixel rows make each patch three contiguous runs of 3 C
+// floats. Windows with g = 0 are left out of the list that a row of one output channel becomes. Determinism:
+// windows in row order, each accumulator one fixed chain. Bound: loads.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/encoder_backward.cpp"
@@ -27,10 +27,11 @@ struct Winners {
 
 // slope[x * slope_step]: gradient of the pooled outputs of row i.
 template <int kStage>
-HWY_INLINE void list_winners(const uint8_t* HWY_RESTRICT winners, const float* HWY_RESTRICT slope, int slope_step,
-                             int i, Winners& list) {
+HWY_INLINE void list_winners(const uint8_t* HWY_RESTRICT winners, const float* HWY_RESTRICT slope,
+                             int slope_step, int i, Winners& list) {
   constexpr PixelShape kIn = encoder_pixels(kStage);
-  constexpr int32_t kAt[kNoWinner + 1] = {0, kIn.channels, kIn.row_stride(), kIn.row_stride() + kIn.channels, 0};
+  constexpr int32_t kAt[kNoWinner + 1] = {0, kIn.channels, kIn.row_stride(), kIn.row_stride() + kIn.channels,
+                                          0};
   int count = 0;
   for (int x = 0; x < kIn.grid / 2; ++x) {
     const float g = slope[x * slope_step];
@@ -44,8 +45,8 @@ HWY_INLINE void list_winners(const uint8_t* HWY_RESTRICT winners, const float* H
 
 // total[r][.] += sum over the list of slope * patch row r, for kRows rows from `total`; two chains each.
 template <int kRows, int kVectors>
-HWY_INLINE void add_patches(const Winners& list, const float* HWY_RESTRICT pixels, int row_stride, int total_stride,
-                            float* HWY_RESTRICT total) {
+HWY_INLINE void add_patches(const Winners& list, const float* HWY_RESTRICT pixels, int row_stride,
+                            int total_stride, float* HWY_RESTRICT total) {
   const Floats d;
   V sum[2][kRows][kVectors];
   for (auto& chain : sum)
@@ -58,7 +59,8 @@ HWY_INLINE void add_patches(const Winners& list, const float* HWY_RESTRICT pixel
       const float* patch = pixels + list.patch[n + chain];
       for (int r = 0; r < kRows; ++r)
         for (int v = 0; v < kVectors; ++v)
-          sum[chain][r][v] = hn::MulAdd(g, hn::LoadU(d, patch + r * row_stride + v * kLanes), sum[chain][r][v]);
+          sum[chain][r][v] =
+              hn::MulAdd(g, hn::LoadU(d, patch + r * row_stride + v * kLanes), sum[chain][r][v]);
     }
   }
   if (n < list.count) {
@@ -86,7 +88,8 @@ HWY_INLINE void scatter_patches(const Winners& list, const float* HWY_RESTRICT w
     for (int r = 0; r < 3; ++r)
       for (int v = 0; v < kVectors; ++v) {
         float* p = patch + r * row_stride + v * kLanes;
-        hn::StoreU(hn::MulAdd(g, hn::Load(d, weights + r * weight_stride + v * kLanes), hn::LoadU(d, p)), d, p);
+        hn::StoreU(hn::MulAdd(g, hn::Load(d, weights + r * weight_stride + v * kLanes), hn::LoadU(d, p)), d,
+                   p);
       }
   }
 }
@@ -123,7 +126,8 @@ HWY_INLINE void stage_backward(const float* HWY_RESTRICT slope, int slope_k, int
           add_patches<1, kVectors>(list, pixels + r * kIn.row_stride(), 0, 0, total[k][r]);
       }
       if constexpr (kStage > 0) {
-        scatter_patches<kVectors>(list, back + k * 3 * kTotalRow, kTotalRow, kIn.row_stride(), input_gradient);
+        scatter_patches<kVectors>(list, back + k * 3 * kTotalRow, kTotalRow, kIn.row_stride(),
+                                  input_gradient);
       }
       for (int n = 0; n < list.count; ++n) bias[k] += double{list.slope[n]};
     }
@@ -154,7 +158,8 @@ HWY_INLINE void image_pixels(const uint8_t* HWY_RESTRICT image, float* HWY_RESTR
   }
 }
 
-void EncoderBackward(const PackedParameters& packed, const uint8_t* image, Workspace& workspace, float* gradient) {
+void EncoderBackward(const PackedParameters& packed, const uint8_t* image, Workspace& workspace,
+                     float* gradient) {
   constexpr PixelShape kIn1 = encoder_pixels(1);
   constexpr PixelShape kIn2 = encoder_pixels(2);
   image_pixels(image, workspace.encoder_pixels[0]);
@@ -174,7 +179,8 @@ namespace lookalike::cpu {
 
 HWY_EXPORT(EncoderBackward);
 
-void encoder_backward(const PackedParameters& packed, const uint8_t* image, Workspace& workspace, float* gradient) {
+void encoder_backward(const PackedParameters& packed, const uint8_t* image, Workspace& workspace,
+                      float* gradient) {
   HWY_DYNAMIC_DISPATCH(EncoderBackward)(packed, image, workspace, gradient);
 }
 

@@ -114,7 +114,8 @@ WorkspacePointer make_workspace() { return WorkspacePointer(new Workspace()); }
 
 void pack(std::span<const float, kParameterCount> parameters, PackedParameters& packed) {
   const auto kernel = [&](int stage) {
-    return Kernel{parameters.data() + kernel_offset(stage), stage_of(stage).in_channels, stage_of(stage).out_channels};
+    return Kernel{parameters.data() + kernel_offset(stage), stage_of(stage).in_channels,
+                  stage_of(stage).out_channels};
   };
   pack_taps(kernel(0), 1.0 / 255.0, packed.enc1.data());
   pack_taps(kernel(1), 1.0, packed.enc2.data());

@@ -30,6 +30,7 @@ double output_gradient(const PackedParameters& packed, float scale, Workspace& w
 void decoder_backward(const PackedParameters& packed, Workspace& workspace, float* gradient);
 
 // code_gradient and winners -> gradient of enc3 to enc1.
-void encoder_backward(const PackedParameters& packed, const uint8_t* image, Workspace& workspace, float* gradient);
+void encoder_backward(const PackedParameters& packed, const uint8_t* image, Workspace& workspace,
+                      float* gradient);
 
 }  // namespace lookalike::cpu

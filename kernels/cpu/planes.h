@@ -1,15 +1,15 @@
 // The kernels' memory: split planes, plain planes and pixel rows of one image.
 //
-// Split planes (C, H, 2, pitch): each row of each channel lies as its even columns E[j] = x[2 j] and then its odd
-// columns O[j] = x[2 j + 1], so that the four convolution outputs of a pool window, or of an upsampled pixel, are
-// four vectors of one column index j. Plain planes (C, H, pitch) keep the columns in order.
+// Split planes (C, H, 2, pitch): each row of each channel lies as its even columns E[j] = x[2 j] and then its
+// odd columns O[j] = x[2 j + 1], so that the four convolution outputs of a pool window, or of an upsampled
+// pixel, are four vectors of one column index j. Plain planes (C, H, pitch) keep the columns in order.
 //
-// Every plane has a zero row above and below, and a pitch of at least width + 1 whose slots from `width` on are
-// zero: slot -1 of a row is the last slot of the row before it. Loads may run past `width` into whatever follows;
-// stores past it write zeros only.
+// Every plane has a zero row above and below, and a pitch of at least width + 1 whose slots from `width` on
+// are zero: slot -1 of a row is the last slot of the row before it. Loads may run past `width` into whatever
+// follows; stores past it write zeros only.
 //
-// Pixel rows (H + 2, row_stride) keep channels innermost, with a border of zero pixels: what the backward pass of
-// the encoder reads around one pixel is then contiguous.
+// Pixel rows (H + 2, row_stride) keep channels innermost, with a border of zero pixels: what the backward
+// pass of the encoder reads around one pixel is then contiguous.
 #pragma once
 
 #include <hwy/aligned_allocator.h>
@@ -68,8 +68,8 @@ constexpr PlaneShape gradient_planes(int stage) {
 }
 inline constexpr PlaneShape kCodePlanes = low_planes(2);
 
-// Position of the maximum in each pool window of encoder stage 0..2, (K, H / 2, pitch): 0 to 3 in row order, or
-// kNoWinner where ReLU left nothing.
+// Position of the maximum in each pool window of encoder stage 0..2, (K, H / 2, pitch): 0 to 3 in row order,
+// or kNoWinner where ReLU left nothing.
 inline constexpr uint8_t kNoWinner = 4;
 constexpr int winner_pitch(int stage) { return round_up(stage_of(stage).grid / 2, kMaxLanes); }
 constexpr int winner_count(int stage) {
@@ -83,14 +83,14 @@ class Workspace {
  public:
   Workspace();
 
-  std::array<float*, 3> encoder_in{};      // encoder_planes(0..2)
-  std::array<float*, 3> encoder_pixels{};  // encoder_pixels(0..2), filled for the gradient only
-  std::array<uint8_t*, 3> winners{};       // filled for the gradient only
-  std::array<float*, 4> low{};             // the code, then the outputs of dec1 to dec3
+  std::array<float*, 3> encoder_in{};       // encoder_planes(0..2)
+  std::array<float*, 3> encoder_pixels{};   // encoder_pixels(0..2), filled for the gradient only
+  std::array<uint8_t*, 3> winners{};        // filled for the gradient only
+  std::array<float*, 4> low{};              // the code, then the outputs of dec1 to dec3
   std::array<float*, 4> output_gradient{};  // gradient_planes(3..6); [3] also takes the probabilities
-  float* code_gradient = nullptr;          // kCodePlanes
-  std::array<float*, 3> pixel_gradient{};  // as encoder_pixels; [0] is null: the image has none
-  float* rows = nullptr;                   // (2 kRowChannels, kRowPitch)
+  float* code_gradient = nullptr;           // kCodePlanes
+  std::array<float*, 3> pixel_gradient{};   // as encoder_pixels; [0] is null: the image has none
+  float* rows = nullptr;                    // (2 kRowChannels, kRowPitch)
 
  private:
   hwy::AlignedFreeUniquePtr<float[]> floats_;
@@ -102,9 +102,11 @@ inline constexpr int kBlock = 4;
 inline constexpr int kOutputBlock = 3;  // dec4 has three
 
 // Phases of upsampling and convolution, exact at the borders: output (2 y + a, 2 x + b) reads low-resolution
-// (y + a - 1 + r, x + b - 1 + s), r, s in {0, 1}, with the sum of the taps that fall there. phase_of_tap(a, t) is
-// the r (or s) that tap t belongs to.
-constexpr int phase_of_tap(int parity, int tap) { return parity == 0 ? (tap == 0 ? 0 : 1) : (tap == 2 ? 1 : 0); }
+// (y + a - 1 + r, x + b - 1 + s), r, s in {0, 1}, with the sum of the taps that fall there. phase_of_tap(a,
+// t) is the r (or s) that tap t belongs to.
+constexpr int phase_of_tap(int parity, int tap) {
+  return parity == 0 ? (tap == 0 ? 0 : 1) : (tap == 2 ? 1 : 0);
+}
 
 class PackedParameters {
  public:

@@ -20,6 +20,10 @@ inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(Floats()));
 // 32 registers hold twice the accumulators that 16 do.
 inline constexpr bool kManyRegisters = kLanes == 16;
 
+// What was loaded before is loaded again after: the compiler otherwise keeps it for later uses, in registers
+// that the accumulators need.
+HWY_INLINE void forget_memory() { asm volatile("" : : : "memory"); }
+
 // Vectors that cover `width` columns.
 constexpr int vector_count(int width) { return (width + kLanes - 1) / kLanes; }
 

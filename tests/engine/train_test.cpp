@@ -150,7 +150,7 @@ TEST(Train, StopsWhenPatienceRunsOutAndStaysStopped) {
   EXPECT_EQ(device.batches.size(), steps);
 }
 
-TEST(Train, NamesStepAndEpochOfANumberThatIsNotFinite) {
+TEST(Train, NamesTheEpochOfANumberThatIsNotFinite) {
   FakeDevice device;
   device.fail_at_step = 4;
   TrainPosition position;
@@ -163,7 +163,7 @@ TEST(Train, NamesStepAndEpochOfANumberThatIsNotFinite) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kNonFinite);
     EXPECT_THAT(error.what(), HasSubstr("enc2.kernel"));
-    EXPECT_THAT(error.what(), HasSubstr("in step 2 of epoch 2"));
+    EXPECT_THAT(error.what(), HasSubstr("in epoch 2"));
   }
   EXPECT_EQ(epochs_seen, 1);
 }
@@ -258,6 +258,33 @@ void expect_cuts_leave_no_trace(const MakeDevice& make, const TrainOptions& opti
 TEST(Train, ResumesAtEveryStepToTheSameBytes) {
   expect_cuts_leave_no_trace([] { return std::make_unique<FakeDevice>(); },
                              {.epochs = 3, .batch_size = 2, .seed = 4}, 9);
+}
+
+TEST(Train, ResumesOnTheCpuAtEveryStepToTheSameBytes) {
+  const TrainOptions options{.epochs = 2, .batch_size = 2, .seed = 4};
+  expect_cuts_leave_no_trace([] { return make_cpu_device(2); }, options, 6);
+  SCOPED_TRACE("one thread against two");
+  expect_same(run_with_cut([] { return make_cpu_device(1); }, options, 0),
+              run_with_cut([] { return make_cpu_device(2); }, options, 0));
+}
+
+TEST(Train, LearnsOnTheCpu) {
+  const auto device = make_cpu_device(2);
+  device->set_parameters(initial_parameters(1));
+  const ImageSource photos = {
+      4, [](std::span<const int64_t> indices, std::span<uint8_t> out) {
+        for (std::size_t i = 0; i < indices.size(); ++i) {
+          const auto image = out.subspan(i * std::size_t{kImageBytes}, std::size_t{kImageBytes});
+          std::fill(image.begin(), image.end(), static_cast<uint8_t>(200 + 10 * indices[i]));
+        }
+      }};
+  TrainPosition position;
+  const double before = mean_loss(*device, photos, 3);
+  train(*device, photos, photos, {.epochs = 15, .batch_size = 4, .learning_rate = 0.01}, position, silent());
+  EXPECT_NEAR(before, 0.69, 0.15);
+  EXPECT_LT(position.best_loss, before - 0.1);
+  device->set_parameters(position.best_parameters);
+  EXPECT_EQ(mean_loss(*device, photos, 4), position.best_loss);
 }
 
 }  // namespace

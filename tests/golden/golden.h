@@ -12,7 +12,7 @@
 #include "tests/support/compare.h"
 #include "tests/support/npy.h"
 
-namespace lookalike::testing {
+namespace lookalike::test {
 
 struct GoldenCase {
   std::string name;
@@ -105,4 +105,4 @@ inline bool nearly_vanishes(const GoldenCase& golden, const ParameterTensor& ten
   return golden.name == "flat" && (tensor.name.starts_with("dec3.") || tensor.name.starts_with("dec4."));
 }
 
-}  // namespace lookalike::testing
+}  // namespace lookalike::test

@@ -9,7 +9,7 @@
 #include "kernels/cpu/autoencoder.h"
 #include "tests/support/targets.h"
 
-namespace lookalike::testing {
+namespace lookalike::test {
 namespace {
 
 constexpr std::array<const char*, 3> kCases = {"photos", "noise", "flat"};
@@ -145,4 +145,4 @@ TEST_P(Golden, TenAdamSteps) {
 LOOKALIKE_FOR_EACH_TARGET(Golden);
 
 }  // namespace
-}  // namespace lookalike::testing
+}  // namespace lookalike::test

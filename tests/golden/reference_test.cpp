@@ -7,7 +7,7 @@
 #include "tests/reference/autoencoder.h"
 #include "tests/support/inputs.h"
 
-namespace lookalike::testing {
+namespace lookalike::test {
 namespace {
 
 class ReferenceGolden : public ::testing::TestWithParam<const char*> {
@@ -95,4 +95,4 @@ INSTANTIATE_TEST_SUITE_P(Cases, ReferenceGolden, ::testing::Values("photos", "no
                          [](const auto& golden) { return std::string(golden.param); });
 
 }  // namespace
-}  // namespace lookalike::testing
+}  // namespace lookalike::test

@@ -40,7 +40,10 @@ inline cv::Mat gradient(int width, int height) {
   return pixels;
 }
 
-inline void append(File& file, std::string_view text) { file.insert(file.end(), text.begin(), text.end()); }
+// One at a time: GCC 12 warns falsely of an overflow where insert() takes a range.
+inline void append(File& file, std::string_view text) {
+  for (const char c : text) file.push_back(static_cast<uint8_t>(c));
+}
 inline void append(File& file, const File& bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); }
 inline void append_number(File& file, uint64_t value, int bytes, bool big) {
   for (int i = 0; i < bytes; ++i)

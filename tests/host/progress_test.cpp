@@ -108,7 +108,6 @@ TEST(Progress, TheRateLeavesOutWhatWasDoneBefore) {
   EXPECT_EQ(progress.rate(), 0);
   progress.update(1'000'000'001, "");
   EXPECT_GT(progress.rate(), 0);
-  EXPECT_LE(progress.rate() * progress.seconds(), 1.5);
 }
 
 }  // namespace

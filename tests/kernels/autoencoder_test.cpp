@@ -12,7 +12,7 @@
 #include "tests/support/runs.h"
 #include "tests/support/targets.h"
 
-namespace lookalike::testing {
+namespace lookalike::test {
 namespace {
 
 reference::Tensor target(const std::vector<uint8_t>& image) {
@@ -190,4 +190,4 @@ TEST(Autoencoder, DecodedBytesReachBothEnds) {
 }
 
 }  // namespace
-}  // namespace lookalike::testing
+}  // namespace lookalike::test

@@ -34,8 +34,8 @@ TEST(Adam, TakesStepsOfTheRateAndPlacesEpsilonAsKeras) {
 
 TEST(Distance, TheDefinitionIsCloseToTheExactSum) {
   for (const int64_t dimension : {0, 1, 7, 8, 9, 40, 2888}) {
-    const auto a = lookalike::testing::random_floats(dimension, -2.0, 2.0, 31);
-    const auto b = lookalike::testing::random_floats(dimension, -2.0, 2.0, 32);
+    const auto a = lookalike::test::random_floats(dimension, -2.0, 2.0, 31);
+    const auto b = lookalike::test::random_floats(dimension, -2.0, 2.0, 32);
     const long double exact = exact_squared_distance(a, b);
     // Rounding of subtraction (twice through the square), square and at most dimension / 8 + 3 additions.
     const double bound = (static_cast<double>(dimension) / 8.0 + 6.0) * 0x1p-53 * static_cast<double>(exact);

@@ -12,9 +12,9 @@
 namespace lookalike::reference {
 namespace {
 
-using lookalike::testing::doubles;
-using lookalike::testing::Random;
-using lookalike::testing::within;
+using lookalike::test::doubles;
+using lookalike::test::Random;
+using lookalike::test::within;
 
 // kStages' channels and tails on grids of a tenth: an image of 14 x 14.
 constexpr int kSmallImage = 14;
@@ -46,9 +46,9 @@ Point evaluate(std::span<const Stage> stages, const std::vector<double>& paramet
 }
 
 TEST(Autoencoder, GradientOfEveryParameterMatchesFiniteDifferences) {
-  std::vector<double> parameters = doubles(lookalike::testing::random_parameters(kSmallStages, 21));
+  std::vector<double> parameters = doubles(lookalike::test::random_parameters(kSmallStages, 21));
   const Tensor targets =
-      unit_image(lookalike::testing::random_image(22, kSmallImage * kSmallImage * 3), kSmallImage, 3);
+      unit_image(lookalike::test::random_image(22, kSmallImage * kSmallImage * 3), kSmallImage, 3);
   const std::vector<double> gradient = loss_and_gradient(kSmallStages, parameters, targets, 1.0).gradient;
   ASSERT_EQ(gradient.size(), static_cast<std::size_t>(kParameterCount));
 
@@ -74,8 +74,8 @@ TEST(Autoencoder, GradientOfEveryParameterMatchesFiniteDifferences) {
 }
 
 TEST(Autoencoder, GradientOfTheProductMatchesFiniteDifferences) {
-  const std::vector<double> parameters = doubles(lookalike::testing::random_parameters(kStages, 23));
-  const Tensor targets = unit_image(lookalike::testing::random_image(24), kImageSize, kImageChannels);
+  const std::vector<double> parameters = doubles(lookalike::test::random_parameters(kStages, 23));
+  const Tensor targets = unit_image(lookalike::test::random_image(24), kImageSize, kImageChannels);
   const std::vector<double> gradient = loss_and_gradient(kStages, parameters, targets, 1.0).gradient;
   Random random(25);
   for (int stage = 0; stage < kStageCount; ++stage) {

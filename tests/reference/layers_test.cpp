@@ -17,9 +17,9 @@
 namespace lookalike::reference {
 namespace {
 
-using lookalike::testing::equal;
-using lookalike::testing::Random;
-using lookalike::testing::within;
+using lookalike::test::equal;
+using lookalike::test::Random;
+using lookalike::test::within;
 
 struct Shape {
   int64_t height, width, in_channels, out_channels;

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace lookalike::testing {
+namespace lookalike::test {
 
 // What is compared, for the message of a failure.
 struct Where {
@@ -118,4 +118,4 @@ class Guarded {
   std::vector<uint8_t> bytes_;
 };
 
-}  // namespace lookalike::testing
+}  // namespace lookalike::test

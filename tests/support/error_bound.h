@@ -14,7 +14,7 @@
 
 #include "tests/reference/autoencoder.h"
 
-namespace lookalike::testing {
+namespace lookalike::test {
 
 using reference::Tensor;
 
@@ -165,4 +165,4 @@ inline std::vector<double> gradient_bound(std::span<const double> parameters, co
   return flat;
 }
 
-}  // namespace lookalike::testing
+}  // namespace lookalike::test

@@ -11,7 +11,7 @@
 
 #include "kernels/topology.h"
 
-namespace lookalike::testing {
+namespace lookalike::test {
 
 // mt19937_64's numbers are fixed by the standard, those of its distributions are not.
 class Random {
@@ -103,4 +103,4 @@ inline std::vector<NamedImage> awkward_images() {
   return images;
 }
 
-}  // namespace lookalike::testing
+}  // namespace lookalike::test

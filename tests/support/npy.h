@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace lookalike::testing {
+namespace lookalike::test {
 
 template <class T>
 struct Array {
@@ -70,4 +70,4 @@ Array<T> read_npy(const std::filesystem::path& path) {
   return array;
 }
 
-}  // namespace lookalike::testing
+}  // namespace lookalike::test

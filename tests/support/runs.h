@@ -7,7 +7,7 @@
 #include "kernels/cpu/autoencoder.h"
 #include "tests/support/compare.h"
 
-namespace lookalike::testing {
+namespace lookalike::test {
 
 class Kernels {
  public:
@@ -66,4 +66,4 @@ class Kernels {
   cpu::WorkspacePointer workspace_;
 };
 
-}  // namespace lookalike::testing
+}  // namespace lookalike::test

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace lookalike::testing {
+namespace lookalike::test {
 
 inline std::vector<int64_t> compiled_targets() {
   std::vector<int64_t> targets;
@@ -16,7 +16,7 @@ inline std::vector<int64_t> compiled_targets() {
   return targets;
 }
 
-// Those that this processor has.
+// Those that this processor has, the best first.
 inline std::vector<int64_t> supported_targets() {
   std::vector<int64_t> targets;
   for (const int64_t target : compiled_targets())
@@ -48,8 +48,8 @@ inline std::string target_name(const ::testing::TestParamInfo<int64_t>& info) {
   return hwy::TargetName(info.param);
 }
 
-}  // namespace lookalike::testing
+}  // namespace lookalike::test
 
-#define LOOKALIKE_FOR_EACH_TARGET(suite)                                                                  \
-  INSTANTIATE_TEST_SUITE_P(Targets, suite, ::testing::ValuesIn(::lookalike::testing::compiled_targets()), \
-                           ::lookalike::testing::target_name)
+#define LOOKALIKE_FOR_EACH_TARGET(suite)                                                               \
+  INSTANTIATE_TEST_SUITE_P(Targets, suite, ::testing::ValuesIn(::lookalike::test::compiled_targets()), \
+                           ::lookalike::test::target_name)

@@ -1,0 +1,181 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+
+#include "engine/error.h"
+#include "host/catalog.h"
+#include "host/files.h"
+#include "host/ledger.h"
+#include "host/npy.h"
+#include "kernels/topology.h"
+
+namespace lookalike {
+namespace {
+
+using Access = Database::Access;
+
+Error damaged(const std::string& path, const std::string& what) {
+  return damaged_error(path + ": " + what + ", copy the catalog again or encode again with --force");
+}
+
+}  // namespace
+
+struct CatalogReader::State {
+  CatalogPaths paths;
+  std::optional<Ledger> ledger;
+  std::optional<ThumbnailStore> thumbnails;  // made when first asked for
+  Settings settings;
+  Model model;
+  std::vector<ShardRecord> shards;  // those with rows, ascending
+  std::vector<int64_t> first_rows;  // of each of them
+  CatalogTotals totals;
+
+  // The shard read last: a catalog may have more shards than a process may have open files.
+  std::optional<std::size_t> open_shard;
+  std::optional<NpyReader> open_codes;
+
+  const NpyReader& codes(std::size_t index) {
+    if (open_shard == index) return *open_codes;
+    open_shard.reset();
+    const std::string path = paths.shard(shards[index].shard);
+    open_codes.emplace(path);
+    if (open_codes->rows() != shards[index].rows || open_codes->columns() != kCodeLength) {
+      throw damaged(path, fmt::format("it is ({}, {}), the ledger has ({}, {})", open_codes->rows(),
+                                      open_codes->columns(), shards[index].rows, kCodeLength));
+    }
+    open_shard = index;
+    return *open_codes;
+  }
+
+  // Index of the shard that holds a row.
+  std::size_t shard_of(int64_t row) const {
+    if (row < 0 || row >= totals.encoded) {
+      throw std::out_of_range(fmt::format("row {} of {}", row, totals.encoded));
+    }
+    const auto after = std::upper_bound(first_rows.begin(), first_rows.end(), row);
+    return static_cast<std::size_t>(after - first_rows.begin()) - 1;
+  }
+};
+
+CatalogReader::CatalogReader(const std::string& folder) : state_(std::make_unique<State>()) {
+  State& state = *state_;
+  state.paths = {folder};
+  if (!exists(state.paths.ledger())) {
+    throw usage_error("there is no catalog at " + folder + ", name one made by encode");
+  }
+  state.ledger.emplace(state.paths.ledger(), Access::kRead);
+  state.settings = state.ledger->settings();
+  if (!exists(state.paths.model())) throw damaged(state.paths.model(), "it is missing");
+  state.model = read_model(state.paths.model());
+  if (model_fingerprint(state.model) != state.settings[kModelSetting]) {
+    throw damaged(state.paths.model(), "it is not the model that made this catalog");
+  }
+  const CatalogTotals stored = state.ledger->totals();
+  state.totals.listed = stored.listed;
+  state.totals.shards = stored.shards;
+  for (const ShardRecord& record : state.ledger->shards()) {
+    if (record.shard >= stored.shards) {
+      throw damaged(state.paths.ledger(),
+                    fmt::format("shard {} is none of its {}", record.shard, stored.shards));
+    }
+    state.totals.refused += record.refused;
+    ++state.totals.shards_done;
+    if (record.rows == 0) continue;
+    state.first_rows.push_back(state.totals.encoded);
+    state.shards.push_back(record);
+    state.totals.encoded += record.rows;
+    state.codes(state.shards.size() - 1);
+  }
+}
+
+CatalogReader::~CatalogReader() = default;
+
+bool CatalogReader::complete() const { return state_->settings[kCompleteSetting] == "1"; }
+
+int64_t CatalogReader::rows() const { return state_->totals.encoded; }
+
+const Model& CatalogReader::model() const { return state_->model; }
+
+CatalogTotals CatalogReader::totals() const { return state_->totals; }
+
+std::map<std::string, std::string> CatalogReader::settings() const { return state_->settings; }
+
+void CatalogReader::for_each_block(
+    int64_t block_rows,
+    const std::function<void(int64_t first_row, std::span<const float> codes)>& visit) const {
+  if (block_rows <= 0) throw std::invalid_argument("blocks of no rows");
+  std::vector<float> block;
+  for (std::size_t s = 0; s < state_->shards.size(); ++s) {
+    const int64_t rows = state_->shards[s].rows;
+    for (int64_t first = 0; first < rows; first += block_rows) {
+      const int64_t count = std::min(block_rows, rows - first);
+      block.resize(static_cast<std::size_t>(count) * kCodeLength);
+      state_->codes(s).read_rows(first, count, block);
+      visit(state_->first_rows[s] + first, block);
+    }
+  }
+}
+
+void CatalogReader::read_codes(int64_t row, std::span<float> code) const {
+  const std::size_t s = state_->shard_of(row);
+  state_->codes(s).read_rows(row - state_->first_rows[s], 1, code);
+}
+
+CatalogItem CatalogReader::item(int64_t row) const {
+  const std::size_t s = state_->shard_of(row);
+  std::optional<CatalogItem> item =
+      state_->ledger->item(state_->shards[s].shard, row - state_->first_rows[s]);
+  if (!item) throw damaged(state_->paths.ledger(), fmt::format("row {} has no item", row));
+  item->row = row;
+  return *item;
+}
+
+std::vector<CatalogItem> CatalogReader::all_items() const {
+  std::vector<CatalogItem> all;
+  all.reserve(static_cast<std::size_t>(rows()));
+  for (const ShardRecord& record : state_->shards) {
+    std::vector<CatalogItem> items = state_->ledger->items(record.shard);
+    if (static_cast<int64_t>(items.size()) != record.rows) {
+      throw damaged(state_->paths.ledger(), fmt::format("shard {} has {} items for {} rows", record.shard,
+                                                        items.size(), record.rows));
+    }
+    for (CatalogItem& item : items) {
+      item.row = static_cast<int64_t>(all.size());
+      all.push_back(std::move(item));
+    }
+  }
+  return all;
+}
+
+std::optional<int64_t> CatalogReader::row_of(const std::string& id) const {
+  const auto place = state_->ledger->find(id);
+  if (!place) return {};
+  const auto shard =
+      std::lower_bound(state_->shards.begin(), state_->shards.end(), place->first,
+                       [](const ShardRecord& record, int64_t wanted) { return record.shard < wanted; });
+  // A shard that was recorded after this catalog was opened is not part of it.
+  if (shard == state_->shards.end() || shard->shard != place->first || place->second >= shard->rows)
+    return {};
+  return state_->first_rows[static_cast<std::size_t>(shard - state_->shards.begin())] + place->second;
+}
+
+std::vector<uint8_t> CatalogReader::thumbnail(int64_t row) const {
+  const std::size_t s = state_->shard_of(row);
+  if (!state_->thumbnails) {
+    if (!exists(state_->paths.thumbnails())) return {};
+    state_->thumbnails.emplace(state_->paths.thumbnails(), Access::kRead);
+  }
+  return state_->thumbnails->get(state_->shards[s].shard, row - state_->first_rows[s]);
+}
+
+std::vector<Refusal> CatalogReader::refusals() const {
+  std::vector<Refusal> all;
+  for (const ShardRecord& record : state_->ledger->shards()) {
+    for (Refusal& refusal : state_->ledger->refusals(record.shard)) all.push_back(std::move(refusal));
+  }
+  return all;
+}
+
+}  // namespace lookalike

@@ -1,0 +1,214 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
+#include <stdexcept>
+
+#include "engine/error.h"
+#include "host/atomic_file.h"
+#include "host/catalog.h"
+#include "host/files.h"
+#include "host/fingerprint.h"
+#include "host/ledger.h"
+#include "host/npy.h"
+#include "kernels/topology.h"
+
+namespace lookalike {
+namespace {
+
+using Access = Database::Access;
+
+// A folder that holds something and no ledger belongs to somebody else: not even --force writes there.
+void refuse_foreign(const CatalogPaths& paths) {
+  if (exists(paths.folder) && !is_folder(paths.folder)) {
+    throw usage_error(paths.folder + " is not a folder, name another for the catalog");
+  }
+  if (exists(paths.ledger())) return;
+  for (const std::string& name : names_in(paths.folder)) {
+    if (name.starts_with(".lock") || name.starts_with(".catalog.sqlite.tmp-")) continue;
+    throw usage_error(fmt::format("{} is not empty and holds no catalog (it has {}), name another folder",
+                                  paths.folder, name));
+  }
+}
+
+// An empty ledger marks the folder as ours and says that nothing in it is finished. All else that a catalog
+// consists of goes after that, so that a kill leaves the old catalog or an empty one.
+void start_over(const CatalogPaths& paths) {
+  remove_file(paths.ledger() + "-journal");
+  AtomicFile(paths.ledger()).commit();
+  remove_file(paths.thumbnails() + "-journal");
+  remove_file(paths.thumbnails());
+}
+
+Settings all_settings(const Settings& given, const Model& model, int64_t listed, int64_t shards) {
+  Settings settings = {{kListedSetting, std::to_string(listed)},
+                       {kShardsSetting, std::to_string(shards)},
+                       {kModelSetting, model_fingerprint(model)},
+                       {kCompleteSetting, "0"}};
+  for (const auto& [name, value] : given) {
+    const auto [place, fresh] = settings.emplace(name, value);
+    if ((!fresh && place->second != value) || name == kCompleteSetting || name == kChecksumSetting) {
+      throw std::invalid_argument("the catalog's own setting " + name + " was given as " + value);
+    }
+  }
+  return settings;
+}
+
+void compare_settings(const CatalogPaths& paths, const Settings& given, Settings wanted, Settings found) {
+  wanted.erase(kCompleteSetting);
+  found.erase(kCompleteSetting);
+  // The maker's own first: a changed photo list says more than the length that changed with it.
+  std::vector<std::string> names;
+  for (const auto& [name, value] : given) names.push_back(name);
+  for (const auto& [name, value] : wanted) names.push_back(name);
+  for (const auto& [name, value] : found) names.push_back(name);
+  for (const std::string& name : names) {
+    const auto there = found.find(name);
+    const auto here = wanted.find(name);
+    if (there != found.end() && here != wanted.end() && there->second == here->second) continue;
+    throw usage_error(fmt::format(
+        "{} was made with {} '{}', not '{}', give the same, another folder, or --force to start over",
+        paths.folder, name, there == found.end() ? "no value" : there->second,
+        here == wanted.end() ? "no value" : here->second));
+  }
+}
+
+// Shards that a killed run published and did not record.
+void remove_orphans(const CatalogPaths& paths, const std::set<int64_t>& finished) {
+  std::set<std::string> known;
+  for (const int64_t shard : finished) known.insert(shard_name(shard));
+  for (const std::string& name : names_in(paths.codes())) {
+    if (is_shard_name(name) && !known.contains(name)) remove_file(paths.codes() + "/" + name);
+  }
+}
+
+void check_content(const ShardContent& content) {
+  const std::size_t rows = content.items.size();
+  if (content.codes.size() != rows * kCodeLength || content.thumbnails.size() != rows) {
+    throw std::invalid_argument(fmt::format("shard {}: {} items, {} numbers, {} thumbnails", content.shard,
+                                            rows, content.codes.size(), content.thumbnails.size()));
+  }
+  const auto bad = std::find_if(content.codes.begin(), content.codes.end(),
+                                [](float value) { return !std::isfinite(value); });
+  if (bad != content.codes.end()) {
+    const auto index = static_cast<std::size_t>(bad - content.codes.begin());
+    throw non_finite_error(fmt::format("number {} of the code of {} is {}, it is not stored, check the model",
+                                       index % kCodeLength, content.items[index / kCodeLength].id, *bad));
+  }
+}
+
+// The file's checksum.
+std::string publish_codes(const std::string& path, std::span<const float> codes) {
+  const std::string header = npy_header(static_cast<int64_t>(codes.size()) / kCodeLength, kCodeLength);
+  const auto bytes = std::as_bytes(codes);
+  AtomicFile file(path, static_cast<int64_t>(header.size() + bytes.size()));
+  file.write(header);
+  file.write(bytes);
+  file.commit();
+  Fingerprint hash;
+  hash.add_raw(std::as_bytes(std::span(header)));
+  hash.add_raw(bytes);
+  return hash.hex();
+}
+
+}  // namespace
+
+struct CatalogWriter::State {
+  CatalogPaths paths;
+  std::optional<FolderLock> lock;
+  std::optional<Ledger> ledger;
+  std::optional<ThumbnailStore> thumbnails;
+  std::set<int64_t> finished;
+  CatalogTotals totals;
+};
+
+CatalogWriter::CatalogWriter(const std::string& folder, const Model& model,
+                             const std::map<std::string, std::string>& settings, int64_t listed,
+                             int64_t shards, bool force)
+    : state_(std::make_unique<State>()) {
+  if (shards < 0 || shards > kMaxShards) {
+    throw usage_error(fmt::format("{} shards are more than {}, take more rows a shard", shards, kMaxShards));
+  }
+  const CatalogPaths& paths = state_->paths = {folder};
+  refuse_foreign(paths);
+  state_->lock.emplace(folder);
+  refuse_foreign(paths);
+  sweep_temporaries(folder);
+  make_folders(folder);
+
+  const Settings wanted = all_settings(settings, model, listed, shards);
+  if (force || !exists(paths.ledger())) start_over(paths);
+  if (!Ledger::is_begun(paths.ledger())) {
+    Ledger::create(paths.ledger(), wanted, [&] { write_model(paths.model(), model); });
+  }
+  state_->ledger.emplace(paths.ledger(), Access::kWrite);
+  compare_settings(paths, settings, wanted, state_->ledger->settings());
+  if (model_fingerprint(read_model(paths.model())) != model_fingerprint(model)) {
+    throw damaged_error(paths.model() +
+                        " is not the model that made this catalog, put that one back or encode "
+                        "again with --force");
+  }
+
+  make_folders(paths.codes());
+  sweep_temporaries(paths.codes());
+  for (const ShardRecord& record : state_->ledger->shards()) {
+    if (record.rows > 0 && NpyReader(paths.shard(record.shard)).rows() != record.rows) {
+      throw damaged_error(paths.shard(record.shard) +
+                          " has not the rows of the ledger, encode again with --force");
+    }
+    state_->finished.insert(record.shard);
+  }
+  remove_orphans(paths, state_->finished);
+  state_->thumbnails.emplace(paths.thumbnails(), Access::kWrite);
+  state_->totals = state_->ledger->totals();
+}
+
+CatalogWriter::~CatalogWriter() = default;
+
+bool CatalogWriter::finished(int64_t shard) const { return state_->finished.contains(shard); }
+
+CatalogTotals CatalogWriter::totals() const { return state_->totals; }
+
+void CatalogWriter::commit_shard(const ShardContent& content) {
+  CatalogTotals& totals = state_->totals;
+  if (content.shard < 0 || content.shard >= totals.shards || finished(content.shard)) {
+    throw std::invalid_argument(
+        fmt::format("shard {} is none of the {} or finished", content.shard, totals.shards));
+  }
+  check_content(content);
+
+  ShardRecord record;
+  record.shard = content.shard;
+  record.rows = static_cast<int64_t>(content.items.size());
+  record.refused = static_cast<int64_t>(content.refusals.size());
+  record.items_checksum = Ledger::shard_checksum(content.items, content.refusals);
+  record.thumbnails_checksum = ThumbnailStore::shard_checksum(content.thumbnails);
+  // Readers of a folder of .npy files stumble over empty ones: no rows, no file.
+  if (record.rows > 0)
+    record.codes_checksum = publish_codes(state_->paths.shard(content.shard), content.codes);
+  state_->thumbnails->put_shard(content.shard, content.thumbnails);
+  state_->ledger->add_shard(record, content);
+
+  state_->finished.insert(content.shard);
+  totals.encoded += record.rows;
+  totals.refused += record.refused;
+  ++totals.shards_done;
+}
+
+void CatalogWriter::finish() {
+  const CatalogTotals& totals = state_->totals;
+  if (totals.shards_done != totals.shards || totals.listed != totals.encoded + totals.refused) {
+    throw std::logic_error(fmt::format("{} of {} shards, {} + {} of {} photos are in the catalog",
+                                       totals.shards_done, totals.shards, totals.encoded, totals.refused,
+                                       totals.listed));
+  }
+  Settings settings = state_->ledger->settings();
+  if (settings.at(kCompleteSetting) == "1") return;
+  settings.erase(kCompleteSetting);
+  settings.emplace(kCompleteSetting, "1");
+  state_->ledger->put_settings(settings);
+}
+
+}  // namespace lookalike

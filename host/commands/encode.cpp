@@ -1,0 +1,67 @@
+#include <memory>
+
+#include "host/command_line.h"
+#include "host/commands/flags.h"
+#include "host/encode_run.h"
+
+namespace lookalike {
+namespace {
+
+constexpr const char* kDescription =
+    "Make a catalog: turns each photo into a code\n"
+    "\n"
+    "Examples:\n"
+    "  lookalike encode photos -m model -o catalog\n"
+    "  lookalike encode products.csv -m model -o catalog --threads 8\n"
+    "  find photos -name '*.jpg' | lookalike encode - -m model -o catalog\n"
+    "\n"
+    "The same command again goes on where a run was stopped, by whatever means. Photos that cannot be used\n"
+    "are refused, each with its reason, and the run goes on. The folder gets codes/*.npy, catalog.sqlite "
+    "(the\n"
+    "ledger: items, refusals, settings), thumbs.sqlite and a copy of the model; photos and model may then "
+    "move.\n";
+
+constexpr int64_t kMaxBatch = 4096;
+constexpr int64_t kMaxShardRows = 1 << 17;
+
+}  // namespace
+
+void add_encode_command(CLI::App& app, Run& run) {
+  struct Typed {
+    EncodeCommandOptions options;
+    std::string progress = "auto";
+  };
+  const auto typed = std::make_shared<Typed>();
+  EncodeCommandOptions& options = typed->options;
+  CLI::App* command = app.add_subcommand("encode", kDescription);
+  command
+      ->add_option("PHOTOS", options.photos,
+                   "Folder (searched through), list file, .csv with a path column, or -")
+      ->required()
+      ->option_text(" ");
+  command->add_option("-m,--model", options.model, "Model made by train")->required()->type_name("MODEL");
+  command->add_option("-o,--output", options.catalog, "Folder for the catalog; made where it is missing")
+      ->required()
+      ->type_name("CATALOG");
+  add_device_flags(*command, options.device, options.threads);
+  add_number(*command, "--batch-size", options.batch_size, "IMAGES", "Images the device gets at once");
+  add_number(*command, "--shard-rows", options.shard_rows, "IMAGES",
+             "Images listed for one file of codes: what a kill can cost");
+  command->add_option("--progress", typed->progress, "auto, bar, plain, json or none")
+      ->type_name("STYLE")
+      ->capture_default_str();
+  command->add_flag("-q,--quiet", options.quiet, "Say nothing but errors");
+  command->add_flag("-f,--force", options.force, "Start over where the folder holds another catalog");
+  command->callback([typed, &run] {
+    run = [typed] {
+      EncodeCommandOptions& chosen = typed->options;
+      chosen.progress = parse_progress_style(typed->progress);
+      require_within("--batch-size", chosen.batch_size, 1, kMaxBatch);
+      require_within("--shard-rows", chosen.shard_rows, 1, kMaxShardRows);
+      require_within("--threads", chosen.threads, 0, kMaxThreads);
+      return run_encoding(chosen);
+    };
+  });
+}
+
+}  // namespace lookalike

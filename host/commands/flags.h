@@ -1,0 +1,30 @@
+// Flags that several commands have, and checks of what was typed.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+namespace lookalike {
+
+// For CLI::Option::check: empty, or why the text is no whole number of 64 bits. CLI11 itself would saturate.
+std::string whole_number(const std::string& text);
+
+template <typename Integer>
+CLI::Option* add_number(CLI::App& command, const char* flag, Integer& value, const char* unit,
+                        const char* meaning) {
+  return command.add_option(flag, value, meaning)
+      ->type_name(unit)
+      ->capture_default_str()
+      ->check(whole_number);
+}
+
+// Throws E_USAGE naming flag, value and range.
+void require_within(const char* flag, int64_t value, int64_t low, int64_t high);
+
+inline constexpr int64_t kMaxThreads = 4096;
+inline constexpr int64_t kMaxNeighbours = int64_t{1} << 40;
+
+void add_device_flags(CLI::App& command, std::string& device, int& threads);
+
+}  // namespace lookalike

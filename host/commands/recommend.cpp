@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <memory>
+#include <optional>
+
+#include "engine/error.h"
+#include "host/atomic_file.h"
+#include "host/catalog.h"
+#include "host/command_line.h"
+#include "host/commands/flags.h"
+#include "host/interrupt.h"
+#include "host/progress.h"
+#include "host/recommendations.h"
+#include "host/standard_output.h"
+
+namespace lookalike {
+namespace {
+
+constexpr const char* kDescription =
+    "Write every product's nearest others as a table\n"
+    "\n"
+    "Examples:\n"
+    "  lookalike recommend -c catalog -o recommendations.csv\n"
+    "  lookalike recommend -c catalog -k 20 -o recommendations.jsonl\n"
+    "  lookalike recommend -c catalog -o - | head\n"
+    "\n"
+    "A line for each item and neighbour: id, rank (from 1), neighbour_id, distance. An item is never its "
+    "own\n"
+    "neighbour. CSV has ids byte for byte; in JSON lines, text that is not UTF-8 is written as hex: and the\n"
+    "digits of its bytes. The file appears when it is whole.\n";
+
+struct RecommendCommandOptions {
+  std::string catalog;          // folder
+  std::string output;           // .csv, .jsonl, or "-" for CSV on standard output
+  int64_t k = 10;               // neighbours an item
+  std::string device = "auto";  // auto, cpu or cuda
+  int threads = 0;              // 0: one for each core
+  std::string progress = "auto";
+  bool quiet = false;  // errors alone
+};
+
+int run_recommend(const RecommendCommandOptions& options) {
+  watch_signals();
+  RecommendationOptions table;
+  table.k = options.k;
+  table.format = table_format(options.output);
+  const ProgressStyle style = options.quiet ? ProgressStyle::kNone : parse_progress_style(options.progress);
+  require_within("-k", options.k, 1, kMaxNeighbours);
+  require_within("--threads", options.threads, 0, kMaxThreads);
+
+  const CatalogReader catalog(options.catalog);
+  const int64_t rows = catalog.rows();
+  if (rows == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
+  const auto device = make_device(options.device, options.threads, nullptr);
+  // Before the work: a name that cannot be written says so at once.
+  std::optional<AtomicFile> file;
+  if (options.output != "-") file.emplace(options.output);
+
+  Progress progress(style, "recommend", rows);
+  if (!catalog.complete()) {
+    progress.message(fmt::format("warning: {} is not finished, {} of {} photos are compared", options.catalog,
+                                 format_count(rows), format_count(catalog.totals().listed)));
+  }
+  if (options.k > rows - 1) {
+    progress.message(fmt::format("the catalog has {} photos, so {} neighbours each", format_count(rows),
+                                 format_count(rows - 1)));
+  }
+  const int64_t lines =
+      write_recommendations(*device, catalog, table,
+                            {[&](std::string_view text) { file ? file->write(text) : print_output(text); },
+                             [&](int64_t items) {
+                               progress.update(items, "");
+                               return stop_signal() == 0;
+                             }});
+  if (lines < 0) {
+    progress.message(fmt::format("stopped by SIG{}{}", sigabbrev_np(stop_signal()),
+                                 file ? ", " + options.output + " is as it was" : ""));
+    throw Interrupted(stop_signal());
+  }
+  if (file) file->commit();
+  progress.message(fmt::format("{} neighbours of {} photos in {}", format_count(lines), format_count(rows),
+                               format_duration(progress.seconds())));
+  if (file) progress.message("recommendations: " + options.output);
+  return static_cast<int>(ExitCode::kDone);
+}
+
+}  // namespace
+
+void add_recommend_command(CLI::App& app, Run& run) {
+  const auto typed = std::make_shared<RecommendCommandOptions>();
+  RecommendCommandOptions& options = *typed;
+  CLI::App* command = app.add_subcommand("recommend", kDescription);
+  command->add_option("-c,--catalog", options.catalog, "Catalog made by encode")
+      ->required()
+      ->type_name("CATALOG");
+  command
+      ->add_option("-o,--output", options.output,
+                   "Table to write: .csv or .jsonl; - is CSV on standard output")
+      ->required()
+      ->type_name("FILE");
+  add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours an item");
+  add_device_flags(*command, options.device, options.threads);
+  command->add_option("--progress", options.progress, "auto, bar, plain, json or none")
+      ->type_name("STYLE")
+      ->capture_default_str();
+  command->add_flag("-q,--quiet", options.quiet, "Say nothing but errors");
+  command->callback([typed, &run] { run = [typed] { return run_recommend(*typed); }; });
+}
+
+}  // namespace lookalike

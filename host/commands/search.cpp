@@ -1,0 +1,56 @@
+#include <memory>
+
+#include "engine/error.h"
+#include "host/command_line.h"
+#include "host/commands/flags.h"
+#include "host/search_run.h"
+
+namespace lookalike {
+namespace {
+
+constexpr const char* kDescription =
+    "Find what looks like a photo or an item of a catalog\n"
+    "\n"
+    "Examples:\n"
+    "  lookalike search shirts/blue.jpg -c catalog\n"
+    "  lookalike search new.jpg other.png -c catalog -k 10 --picture result.png\n"
+    "  lookalike search shirts/blue.jpg -c catalog --json | jq '.neighbours[0].id'\n"
+    "\n"
+    "Each query is an id of the catalog or, where the catalog has no such id, a photo file. A file that the\n"
+    "catalog was made from counts as its item. An item is left out of its own result.\n"
+    "--json writes one object a line and query: query, id (null for a photo from outside), neighbours: "
+    "rank,\n"
+    "id, label, path, distance. Text that is not UTF-8 is written as hex: and the digits of its bytes.\n";
+
+}  // namespace
+
+void add_search_command(CLI::App& app, Run& run) {
+  const auto typed = std::make_shared<SearchCommandOptions>();
+  SearchCommandOptions& options = *typed;
+  CLI::App* command = app.add_subcommand("search", kDescription);
+  command->add_option("PHOTO_OR_ID", options.queries, "What to look for")->required()->option_text("...");
+  command->add_option("-c,--catalog", options.catalog, "Catalog made by encode")
+      ->required()
+      ->type_name("CATALOG");
+  add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours a query");
+  command->add_flag("--include-self", options.include_self, "Keep an item in its own result");
+  command->add_flag("--json", options.json, "JSON lines in place of a table");
+  command
+      ->add_option("--picture", options.picture,
+                   "PNG to write: each query, its reconstruction, its neighbours")
+      ->type_name("FILE");
+  add_device_flags(*command, options.device, options.threads);
+  command->add_flag("-q,--quiet", options.quiet, "Say nothing but results and errors");
+  command->callback([typed, &run] {
+    run = [typed] {
+      require_within("-k", typed->k, 1, kMaxNeighbours);
+      require_within("--threads", typed->threads, 0, kMaxThreads);
+      if (!typed->picture.empty() && !typed->picture.ends_with(".png")) {
+        throw usage_error("--picture is '" + typed->picture + "', take a name ending in .png");
+      }
+      return run_search(*typed);
+    };
+  });
+}
+
+}  // namespace lookalike

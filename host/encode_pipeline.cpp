@@ -1,0 +1,326 @@
+#include "host/encode_pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <opencv2/imgcodecs.hpp>
+#include <optional>
+#include <thread>
+
+#include "engine/error.h"
+
+namespace lookalike {
+namespace {
+
+// Batches of pixels at one time: one in the device, one ready, one or two being filled.
+constexpr int64_t kBatches = 4;
+constexpr auto kReportInterval = std::chrono::milliseconds(100);
+constexpr int kThumbnailQuality = 85;
+
+// What one photo became.
+struct Outcome {
+  CatalogItem item;
+  std::vector<uint8_t> thumbnail;
+  std::string refusal;  // empty: none
+};
+
+// Consecutive items of one shard.
+struct Batch {
+  int64_t shard = 0, first_item = 0, count = 0;
+  bool ends_shard = false;
+  int64_t handed_out = 0, missing = 0;
+  std::vector<uint8_t> pixels;  // (count, 150, 150, 3)
+  std::vector<Outcome> outcomes;
+};
+
+std::vector<uint8_t> thumbnail_of(uint8_t* pixels) {
+  std::vector<uint8_t> jpeg;
+  const cv::Mat image(kImageSize, kImageSize, CV_8UC3, pixels);
+  if (!cv::imencode(".jpg", image, jpeg, {cv::IMWRITE_JPEG_QUALITY, kThumbnailQuality})) {
+    throw system_error("a thumbnail could not be written as JPEG, check the OpenCV that is installed");
+  }
+  return jpeg;
+}
+
+Outcome decode(const PhotoItem& photo, const EncodePipelineOptions& options, uint8_t* pixels) {
+  Outcome outcome;
+  outcome.item.id = photo.id;
+  outcome.item.path = photo.path;
+  outcome.item.label = photo.label;
+  outcome.item.columns = photo.columns;
+  try {
+    const Photo facts = load_photo(photo.path, options.rule, options.limits, pixels);
+    outcome.item.content_hash = content_hash_text(facts);
+    outcome.item.width = facts.width;
+    outcome.item.height = facts.height;
+    outcome.thumbnail = thumbnail_of(pixels);
+  } catch (const RefusedPhoto& refused) {
+    outcome.refusal = refused.what();
+  }
+  return outcome;
+}
+
+class Pipeline {
+ public:
+  Pipeline(const PhotoList& photos, const std::vector<int64_t>& shards, const EncodePipelineOptions& options,
+           const EncodeCallbacks& callbacks)
+      : photos_(photos),
+        shards_(shards),
+        options_(options),
+        callbacks_(callbacks),
+        batch_size_(std::min(options.batch_size, options.shard_rows)) {}
+
+  bool run(Device& device) {
+    std::vector<std::jthread> threads;
+    const StopAtEnd stop_at_end{*this};  // destroyed before the threads are joined
+    for (int i = 0; i < std::max(1, options_.decoders); ++i) {
+      threads.emplace_back([this] { guarded([this] { decode_photos(); }); });
+    }
+    threads.emplace_back([this] { guarded([this] { write_shards(); }); });
+
+    const bool all = encode_batches(device);
+    if (!all) stop();
+    finish_writing();
+    return all;
+  }
+
+ private:
+  struct StopAtEnd {
+    Pipeline& pipeline;
+    ~StopAtEnd() { pipeline.stop(); }
+  };
+
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+
+  // The body of a thread: its failure ends everybody.
+  template <typename Body>
+  void guarded(const Body& body) {
+    try {
+      body();
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+      stopped_ = true;
+      changed_.notify_all();
+    }
+  }
+
+  void rethrow_failure() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+  // What is named _locked is called under the lock.
+
+  // Makes `batch` the next piece of the list.
+  void plan_locked(Batch& batch) {
+    const int64_t shard = shards_[next_shard_];
+    const int64_t begin = shard * options_.shard_rows;
+    const int64_t end = begin + shard_items(shard);
+    batch.shard = shard;
+    batch.first_item = begin + next_in_shard_;
+    batch.count = std::min(batch_size_, end - batch.first_item);
+    batch.ends_shard = batch.first_item + batch.count == end;
+    batch.handed_out = 0;
+    batch.missing = batch.count;
+    batch.outcomes.assign(static_cast<std::size_t>(batch.count), {});
+    next_in_shard_ = batch.ends_shard ? 0 : next_in_shard_ + batch.count;
+    if (batch.ends_shard) ++next_shard_;
+  }
+
+  // A batch with a photo that nobody decodes yet; null where one has to wait or there is none left.
+  Batch* open_batch_locked() {
+    if (!open_.empty() && open_.back()->handed_out < open_.back()->count) return open_.back().get();
+    if (next_shard_ == shards_.size()) return nullptr;
+    std::unique_ptr<Batch> batch;
+    if (!spare_.empty()) {
+      batch = std::move(spare_.back());
+      spare_.pop_back();
+    } else if (batches_ < kBatches) {
+      ++batches_;
+      batch = std::make_unique<Batch>();
+      batch->pixels.resize(static_cast<std::size_t>(batch_size_ * kImageBytes));
+    } else {
+      return nullptr;
+    }
+    plan_locked(*batch);
+    open_.push_back(std::move(batch));
+    changed_.notify_all();
+    return open_.back().get();
+  }
+
+  void decode_photos() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      Batch* batch = nullptr;
+      changed_.wait(lock, [&] {
+        if (stopped_) return true;
+        batch = open_batch_locked();
+        return batch != nullptr || next_shard_ == shards_.size();
+      });
+      if (stopped_ || batch == nullptr) return;
+      const int64_t slot = batch->handed_out++;
+      lock.unlock();
+      const PhotoItem& photo = photos_.items[static_cast<std::size_t>(batch->first_item + slot)];
+      Outcome outcome = decode(photo, options_, batch->pixels.data() + slot * kImageBytes);
+      lock.lock();
+      batch->outcomes[static_cast<std::size_t>(slot)] = std::move(outcome);
+      if (--batch->missing == 0) changed_.notify_all();
+    }
+  }
+
+  // Waits for `ready`, reporting meanwhile. False where the run is to stop.
+  template <typename Ready>
+  bool wait_reporting(std::unique_lock<std::mutex>& lock, const Ready& ready) {
+    for (;;) {
+      const bool is_ready = changed_.wait_for(lock, kReportInterval, [&] { return stopped_ || ready(); });
+      rethrow_failure();
+      if (stopped_) return false;
+      lock.unlock();
+      const bool go_on = !callbacks_.report || callbacks_.report(done_, refused_);
+      lock.lock();
+      if (!go_on) return false;
+      if (is_ready) return true;
+    }
+  }
+
+  // The device's stage. False where report stopped it.
+  bool encode_batches(Device& device) {
+    int64_t total = 0;
+    for (const int64_t shard : shards_) total += shard_items(shard);
+    std::unique_lock lock(mutex_);
+    ShardContent shard;
+    while (done_ < total) {
+      if (!wait_reporting(lock, [&] { return !open_.empty() && open_.front()->missing == 0; })) return false;
+      std::unique_ptr<Batch> batch = std::move(open_.front());
+      open_.pop_front();
+      lock.unlock();
+      encode(device, *batch, shard);
+      done_ += batch->count;
+      lock.lock();
+      if (batch->ends_shard) {
+        if (!wait_reporting(lock, [&] { return !to_write_; })) return false;
+        to_write_ = std::move(shard);
+        shard = {};
+      }
+      spare_.push_back(std::move(batch));
+      changed_.notify_all();
+    }
+    if (callbacks_.report) {
+      lock.unlock();
+      callbacks_.report(done_, refused_);
+    }
+    return true;
+  }
+
+  // Appends the batch to the shard.
+  void encode(Device& device, Batch& batch, ShardContent& shard) {
+    shard.shard = batch.shard;
+    shard.codes.reserve(static_cast<std::size_t>(shard_items(batch.shard) * kCodeLength));
+    // Refused photos leave holes that the ones behind them close.
+    int64_t kept = 0;
+    for (int64_t i = 0; i < batch.count; ++i) {
+      if (!batch.outcomes[static_cast<std::size_t>(i)].refusal.empty()) continue;
+      if (kept < i) {
+        std::copy_n(batch.pixels.data() + i * kImageBytes, kImageBytes,
+                    batch.pixels.data() + kept * kImageBytes);
+      }
+      ++kept;
+    }
+    codes_.resize(static_cast<std::size_t>(kept * kCodeLength));
+    const std::span<const uint8_t> pixels(batch.pixels);
+    if (kept > 0) device.encode(pixels.first(static_cast<std::size_t>(kept * kImageBytes)), codes_);
+
+    auto code = codes_.begin();
+    for (Outcome& outcome : batch.outcomes) {
+      if (outcome.refusal.empty()) {
+        const auto end = code + kCodeLength;
+        if (std::all_of(code, end, [](float value) { return std::isfinite(value); })) {
+          shard.codes.insert(shard.codes.end(), code, end);
+          shard.items.push_back(std::move(outcome.item));
+          shard.thumbnails.push_back(std::move(outcome.thumbnail));
+        } else {
+          outcome.refusal = "its code is not finite";
+        }
+        code = end;
+      }
+      if (outcome.refusal.empty()) continue;
+      shard.refusals.push_back({outcome.item.id, outcome.item.path, outcome.refusal});
+      ++refused_;
+    }
+  }
+
+  void write_shards() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [&] { return to_write_ || no_more_shards_ || stopped_; });
+      if (!to_write_) return;
+      // It stays in its place while it is written: so one shard waits for the writer, never two.
+      lock.unlock();
+      callbacks_.commit(*to_write_);
+      lock.lock();
+      to_write_.reset();
+      changed_.notify_all();
+    }
+  }
+
+  void finish_writing() {
+    std::unique_lock lock(mutex_);
+    no_more_shards_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !to_write_ || failure_; });
+    rethrow_failure();
+  }
+
+  int64_t shard_items(int64_t shard) const {
+    const int64_t listed = static_cast<int64_t>(photos_.items.size());
+    return std::min(options_.shard_rows, listed - shard * options_.shard_rows);
+  }
+
+  const PhotoList& photos_;
+  const std::vector<int64_t>& shards_;
+  const EncodePipelineOptions& options_;
+  const EncodeCallbacks& callbacks_;
+  const int64_t batch_size_;
+
+  // Of the device's stage alone.
+  int64_t done_ = 0, refused_ = 0;
+  std::vector<float> codes_;
+
+  std::mutex mutex_;  // all that follows
+  std::condition_variable changed_;
+  bool stopped_ = false, no_more_shards_ = false;
+  std::exception_ptr failure_;
+  std::size_t next_shard_ = 0;  // in shards_
+  int64_t next_in_shard_ = 0;
+  int64_t batches_ = 0;
+  std::deque<std::unique_ptr<Batch>> open_;  // being filled or full, in order
+  std::vector<std::unique_ptr<Batch>> spare_;
+  std::optional<ShardContent> to_write_;
+};
+
+}  // namespace
+
+std::string content_hash_text(const Photo& photo) {
+  return fmt::format("{:016x}{:016x}", photo.content_hash[0], photo.content_hash[1]);
+}
+
+int64_t shard_count(int64_t items, int64_t shard_rows) { return (items + shard_rows - 1) / shard_rows; }
+
+bool encode_shards(Device& device, const PhotoList& photos, const std::vector<int64_t>& shards,
+                   const EncodePipelineOptions& options, const EncodeCallbacks& callbacks) {
+  if (shards.empty()) return true;
+  return Pipeline(photos, shards, options, callbacks).run(device);
+}
+
+}  // namespace lookalike

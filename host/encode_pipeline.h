@@ -1,0 +1,48 @@
+// Photos to shards of codes, with reading and decoding, encoding, and writing at work at the same time.
+//
+//   decoders (threads) -> batches of pixels -> the device (calling thread) -> shards -> writer (thread)
+//
+// Between the stages stand a handful of batches and one shard, however long the list is. A stage that fails
+// ends all others before the failure is thrown again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/device.h"
+#include "host/catalog.h"
+#include "host/dataset.h"
+#include "host/photo.h"
+
+namespace lookalike {
+
+struct EncodePipelineOptions {
+  PhotoRule rule;
+  PhotoLimits limits;
+  int decoders = 1;
+  int64_t batch_size = 128;   // photos a call of the device
+  int64_t shard_rows = 2048;  // photos of the list that make a shard
+};
+
+struct EncodeCallbacks {
+  // From the writer's thread, in the order of `shards`, one at a time.
+  std::function<void(const ShardContent&)> commit;
+  // From the calling thread, several times a second: photos of these shards that are through the device, and
+  // how many of them were refused. False stops: shards that are whole are still committed, others are
+  // dropped.
+  std::function<bool(int64_t done, int64_t refused)> report;
+};
+
+// As the ledger keeps it: 32 hexadecimal digits.
+std::string content_hash_text(const Photo& photo);
+
+int64_t shard_count(int64_t items, int64_t shard_rows);
+
+// Encodes `shards` of the list: shard s is items [s R, (s + 1) R) without those that are refused. What a
+// shard holds depends on the list and the photos alone. False where report stopped it.
+bool encode_shards(Device& device, const PhotoList& photos, const std::vector<int64_t>& shards,
+                   const EncodePipelineOptions& options, const EncodeCallbacks& callbacks);
+
+}  // namespace lookalike

@@ -1,0 +1,102 @@
+// The two databases of a catalog, and where its files lie: what the writer, the reader and verify share.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/catalog.h"
+#include "host/sqlite.h"
+
+namespace lookalike {
+
+inline constexpr int64_t kMaxShards = 100'000;  // five digits: names in byte order are shards in order
+
+struct CatalogPaths {
+  std::string folder;
+
+  std::string ledger() const { return folder + "/catalog.sqlite"; }
+  std::string thumbnails() const { return folder + "/thumbs.sqlite"; }
+  std::string model() const { return folder + "/model.safetensors"; }
+  std::string codes() const { return folder + "/codes"; }
+  std::string shard(int64_t shard) const;
+};
+
+std::string shard_name(int64_t shard);             // "codes_00000.npy"
+bool is_shard_name(const std::string& file_name);  // made by shard_name
+
+// A finished shard, as the ledger has it.
+struct ShardRecord {
+  int64_t shard = 0;
+  int64_t rows = 0;                 // items encoded
+  int64_t refused = 0;              // items refused
+  std::string codes_checksum;       // XXH3-128 of the file; empty where no row, so no file
+  std::string items_checksum;       // of its items and refusals: see Ledger::shard_checksum
+  std::string thumbnails_checksum;  // of its thumbnails
+};
+
+// The settings that the catalog itself adds to those of its maker.
+inline constexpr const char* kListedSetting = "listed";      // length of the photo list
+inline constexpr const char* kShardsSetting = "shards";      // shards that it is cut into
+inline constexpr const char* kModelSetting = "model";        // model_fingerprint of model.safetensors
+inline constexpr const char* kCompleteSetting = "complete";  // "0" or "1"
+inline constexpr const char* kChecksumSetting = "checksum";  // XXH3-128 over all other settings
+
+using Settings = std::map<std::string, std::string>;
+
+class Ledger {
+ public:
+  // Throws E_DAMAGED unless the file is a ledger of this version.
+  Ledger(const std::string& path, Database::Access access);
+  // False for a file that create() did not finish.
+  static bool is_begun(const std::string& path);
+  // A new one, in one transaction, in a file that is empty or missing. `before_commit` makes what has to be
+  // there when the ledger is.
+  static void create(const std::string& path, const Settings& settings,
+                     const std::function<void()>& before_commit);
+
+  const Database& database() const { return database_; }
+
+  Settings settings() const;                    // without kChecksumSetting, which is checked
+  void put_settings(const Settings& settings);  // all of them anew
+  std::vector<ShardRecord> shards() const;      // ascending
+  CatalogTotals totals() const;
+
+  // One transaction. Throws E_USAGE for an id that is there already.
+  void add_shard(const ShardRecord& record, const ShardContent& content);
+
+  // Over all columns of the shard's items and refusals, in order: SQLite does not see a changed text.
+  static std::string shard_checksum(const std::vector<CatalogItem>& items,
+                                    const std::vector<Refusal>& refusals);
+  // In order, `row` counted within the shard; E_DAMAGED where one is missing.
+  std::vector<CatalogItem> items(int64_t shard) const;
+  std::vector<Refusal> refusals(int64_t shard) const;
+  std::optional<CatalogItem> item(int64_t shard, int64_t row) const;
+  std::optional<std::pair<int64_t, int64_t>> find(const std::string& id) const;  // shard, row
+
+ private:
+  Database database_;
+};
+
+class ThumbnailStore {
+ public:
+  // kWrite makes a new one where there is none.
+  ThumbnailStore(const std::string& path, Database::Access access);
+
+  const Database& database() const { return database_; }
+
+  void put_shard(int64_t shard, const std::vector<std::vector<uint8_t>>& thumbnails);
+  std::vector<uint8_t> get(int64_t shard, int64_t row) const;  // empty: none
+  std::vector<std::vector<uint8_t>> shard(int64_t shard) const;
+
+  static std::string shard_checksum(const std::vector<std::vector<uint8_t>>& thumbnails);
+
+ private:
+  Database database_;
+};
+
+}  // namespace lookalike

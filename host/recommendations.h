@@ -1,0 +1,44 @@
+// Every item of a catalog with its nearest others, as a table.
+//
+// CSV: a header, then id,rank,neighbour_id,distance; rank counts from 1; fields quoted as RFC 4180 has it;
+// ids byte for byte. JSON lines: an object of the same names a line; ids that are not UTF-8 as bytes_text.h
+// says. Distances are Euclidean, in the shortest digits that read back as the same double.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "engine/search.h"
+#include "host/catalog.h"
+
+namespace lookalike {
+
+enum class TableFormat { kCsv, kJsonLines };
+
+// By the ending .csv or .jsonl; "-" is CSV. Throws E_USAGE for another ending.
+TableFormat table_format(const std::string& output);
+
+// "id" or "a ""b"", c" in quotes, as RFC 4180 has it.
+std::string quoted_csv_field(const std::string& field);
+
+struct RecommendationOptions {
+  int64_t k = 10;  // neighbours an item; all others where there are fewer
+  TableFormat format = TableFormat::kCsv;
+  int64_t block_queries = 2048;  // items compared in one pass over the catalog; bounds memory
+};
+
+struct RecommendationCallbacks {
+  std::function<void(std::string_view text)> write;  // whole lines, in order
+  std::function<bool(int64_t items)> report;         // items done; false stops
+};
+
+// Items in row order; an item is never its own neighbour. The table's lines, or -1 where report stopped it.
+int64_t write_recommendations(Device& device, const CatalogReader& catalog,
+                              const RecommendationOptions& options, const RecommendationCallbacks& callbacks);
+
+// The catalog's codes for search(), in blocks of a size that suits devices.
+CodeSource code_source(const CatalogReader& catalog);
+
+}  // namespace lookalike

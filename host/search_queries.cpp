@@ -1,0 +1,92 @@
+#include "host/search_queries.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <unordered_map>
+
+#include "engine/error.h"
+#include "host/encode_pipeline.h"
+#include "host/files.h"
+#include "host/photo.h"
+
+namespace lookalike {
+namespace {
+
+std::string absolute(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().native();
+}
+
+// Files that the catalog was made from, by absolute path.
+using RowsByFile = std::unordered_map<std::string, int64_t>;
+RowsByFile rows_by_file(const CatalogReader& catalog) {
+  RowsByFile rows;
+  for (int64_t row = 0; row < catalog.rows(); ++row) rows.emplace(absolute(catalog.item(row).path), row);
+  return rows;
+}
+
+class Resolver {
+ public:
+  Resolver(const CatalogReader& catalog, Device& device) : catalog_(catalog), device_(device) {}
+
+  void add(const std::string& name, QuerySet& set) {
+    set.names.push_back(name);
+    std::vector<uint8_t> pixels;
+    std::optional<int64_t> row = catalog_.row_of(name);
+    if (!row) {
+      pixels.resize(std::size_t{kImageBytes});
+      row = item_of(name, read(name, pixels));
+    }
+    std::vector<float> code(std::size_t{kCodeLength});
+    if (row) {
+      pixels.clear();
+      catalog_.read_codes(*row, code);
+    } else {
+      device_.encode(pixels, code);
+    }
+    set.rows.push_back(row.value_or(-1));
+    set.codes.insert(set.codes.end(), code.begin(), code.end());
+    set.pixels.push_back(std::move(pixels));
+  }
+
+ private:
+  // The photo's content hash, as the ledger has it.
+  std::string read(const std::string& name, std::vector<uint8_t>& pixels) const {
+    if (!exists(name)) {
+      throw usage_error(
+          fmt::format("'{}' is neither an id of the catalog nor a photo file, ids are those that "
+                      "recommend lists",
+                      name));
+    }
+    try {
+      return content_hash_text(load_photo(name, catalog_.model().rule, {}, pixels.data()));
+    } catch (const RefusedPhoto& refused) {
+      throw no_input_error(fmt::format("{} cannot be searched for: {}", name, refused.what()));
+    }
+  }
+
+  std::optional<int64_t> item_of(const std::string& file, const std::string& content_hash) {
+    if (!files_) files_ = rows_by_file(catalog_);
+    const auto found = files_->find(absolute(file));
+    if (found == files_->end() || catalog_.item(found->second).content_hash != content_hash) return {};
+    return found->second;
+  }
+
+  const CatalogReader& catalog_;
+  Device& device_;
+  std::optional<RowsByFile> files_;  // made when first asked for
+};
+
+}  // namespace
+
+QuerySet resolve_queries(const std::vector<std::string>& names, const CatalogReader& catalog,
+                         Device& device) {
+  QuerySet set;
+  Resolver resolver(catalog, device);
+  for (const std::string& name : names) resolver.add(name, set);
+  return set;
+}
+
+}  // namespace lookalike

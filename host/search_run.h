@@ -1,0 +1,25 @@
+// `lookalike search`: what looks like some photos or items.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lookalike {
+
+struct SearchCommandOptions {
+  std::vector<std::string> queries;  // ids of the catalog or photo files, in this order of trial
+  std::string catalog;               // folder
+  int64_t k = 5;                     // neighbours a query
+  bool include_self = false;         // keep an item in its own result
+  bool json = false;                 // JSON lines in place of the table
+  std::string picture;               // PNG file that is written; empty: none
+  std::string device = "auto";       // auto, cpu or cuda
+  int threads = 0;                   // 0: one for each core
+  bool quiet = false;                // errors and results alone
+};
+
+// Returns the process's exit code. Throws Error.
+int run_search(const SearchCommandOptions& options);
+
+}  // namespace lookalike
