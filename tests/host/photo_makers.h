@@ -239,10 +239,10 @@ struct TiffMaker {
     for (Entry& entry : entries) {
       for (int s = 0; s < strips; ++s) {
         const int rows = std::min(rows_per_strip, height - s * rows_per_strip);
-        if (entry.type == 4 && entry.tag == 273) {
+        if (entry.tag == 273) {
           entry.values[static_cast<size_t>(s)] = data + int64_t{s} * rows_per_strip * row_bytes;
         }
-        if (entry.type == 4 && entry.tag == 279)
+        if (entry.tag == 279 && entry.type == 4)
           entry.values[static_cast<size_t>(s)] = int64_t{rows} * row_bytes;
       }
     }
