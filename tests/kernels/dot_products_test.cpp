@@ -12,7 +12,7 @@
 namespace lookalike::cpu {
 namespace {
 
-using DotProducts = testing::TargetTest;
+using DotProducts = test::TargetTest;
 
 TEST_P(DotProducts, AreWithinTheirErrorOfTheExactOnes) {
   std::mt19937 generator(7);
