@@ -38,8 +38,9 @@ class EncodeTest(unittest.TestCase):
 
     @classmethod
     def words(cls, catalog, *flags, photos=None, model=None):
-        return ["encode", photos or cls.photos, "-m", model or cls.model_folder, "-o", catalog, "--shard-rows", "4",
-                "--threads", "2", *flags]
+        standard = [("--shard-rows", "4"), ("--threads", "2")]
+        kept = [word for pair in standard if pair[0] not in flags for word in pair]
+        return ["encode", photos or cls.photos, "-m", model or cls.model_folder, "-o", catalog, *kept, *flags]
 
     @classmethod
     def encode(cls, catalog, *flags, **options):
