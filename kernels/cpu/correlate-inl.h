@@ -62,11 +62,12 @@ HWY_INLINE void correlate_block(const float* HWY_RESTRICT in, const float* HWY_R
   for (int c = 0; c < C::kChannels; ++c, in += C::kChannelStride, w += C::kCount * kTogether) {
     HWY_UNROLL(16)
     for (int t = 0; t < C::kCount; ++t) {
-      V tap[kTogether];
-      for (int k = 0; k < kTogether; ++k) tap[k] = hn::Set(d, w[t * kTogether + k]);
-      for (int j = 0; j < kColumns; ++j) {
-        const V x = hn::LoadU(d, in + C::kOffsets[static_cast<std::size_t>(t)] + j * kLanes);
-        for (int k = 0; k < kTogether; ++k) sum[k][j] = hn::MulAdd(x, tap[k], sum[k][j]);
+      V x[kColumns];
+      for (int j = 0; j < kColumns; ++j)
+        x[j] = hn::LoadU(d, in + C::kOffsets[static_cast<std::size_t>(t)] + j * kLanes);
+      for (int k = 0; k < kTogether; ++k) {
+        const V tap = hn::Set(d, w[t * kTogether + k]);
+        for (int j = 0; j < kColumns; ++j) sum[k][j] = hn::MulAdd(x[j], tap, sum[k][j]);
       }
     }
   }

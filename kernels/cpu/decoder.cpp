@@ -22,7 +22,7 @@ using PhaseCorrelation =
     Correlation<kIn.channels, kIn.channel_stride(), kIn.grid, 4, phase_taps(kIn.pitch())>;
 
 // dec1: low[0] -> low[1].
-HWY_INLINE void decode_first(const PackedParameters& packed, Workspace& workspace) {
+HWY_NOINLINE void decode_first(const PackedParameters& packed, Workspace& workspace) {
   constexpr PlaneShape kIn = low_planes(2);
   constexpr PlaneShape kOut = low_planes(3);
   using Taps = Correlation<kIn.channels, kIn.channel_stride(), kIn.grid, kTaps, full_taps(kIn.pitch())>;
@@ -40,7 +40,7 @@ HWY_INLINE void decode_first(const PackedParameters& packed, Workspace& workspac
 
 // dec2, dec3: stage 4 and 5.
 template <int kStage>
-HWY_INLINE void decode_stage(const float* weights, const PackedParameters& packed, Workspace& workspace) {
+HWY_NOINLINE void decode_stage(const float* weights, const PackedParameters& packed, Workspace& workspace) {
   constexpr PlaneShape kIn = low_planes(kStage - 1);
   constexpr PlaneShape kOut = low_planes(kStage);
   constexpr int kPhaseWeights = 4 * kIn.channels * kOut.channels;
@@ -78,7 +78,7 @@ void DecodePlanes(const PackedParameters& packed, Workspace& workspace) {
 }
 
 // One row of dec4's logits, (3, 2, kRowPitch): channel, column parity.
-HWY_INLINE void logits_row(const PackedParameters& packed, int y, Workspace& workspace) {
+HWY_NOINLINE void logits_row(const PackedParameters& packed, int y, Workspace& workspace) {
   constexpr PlaneShape kIn = low_planes(5);
   constexpr int kPhaseWeights = 4 * kIn.channels * kImageChannels;
   const float* bias = packed.bias.data() + 6 * kRowChannels;

@@ -24,7 +24,7 @@ HWY_INLINE float sum_of(V v) {
 
 // bias gradient: sum of the planes of each channel.
 template <PlaneShape kShape>
-HWY_INLINE void bias_gradient(const float* HWY_RESTRICT planes, float* HWY_RESTRICT gradient) {
+HWY_NOINLINE void bias_gradient(const float* HWY_RESTRICT planes, float* HWY_RESTRICT gradient) {
   const Floats d;
   for (int k = 0; k < kShape.channels; ++k) {
     double total = 0.0;
@@ -64,7 +64,7 @@ HWY_INLINE void dot_taps(const float* HWY_RESTRICT in, int in_step, const std::a
 
 // Stage 4 to 6: kernel gradient (R, S, C, K), overwritten.
 template <int kStage, int kTogether>
-HWY_INLINE void phase_weights_gradient(const float* in, const float* slope, float* HWY_RESTRICT gradient) {
+HWY_NOINLINE void phase_weights_gradient(const float* in, const float* slope, float* HWY_RESTRICT gradient) {
   constexpr PlaneShape kIn = low_planes(kStage - 1);
   constexpr PlaneShape kSlope = gradient_planes(kStage);
   constexpr std::array<int, 4> kOffsets = phase_taps(kIn.pitch());
@@ -89,7 +89,7 @@ HWY_INLINE void phase_weights_gradient(const float* in, const float* slope, floa
 
 // Stage 4 to 6: gradient of the stage's input through the ReLU of stage - 1, as that stage's output_gradient.
 template <int kStage>
-HWY_INLINE void phase_data_gradient(const float* weights, Workspace& workspace) {
+HWY_NOINLINE void phase_data_gradient(const float* weights, Workspace& workspace) {
   constexpr PlaneShape kSlope = gradient_planes(kStage);
   constexpr PlaneShape kIn = low_planes(kStage - 1);
   constexpr PlaneShape kOut = gradient_planes(kStage - 1);
@@ -118,7 +118,7 @@ HWY_INLINE void phase_data_gradient(const float* weights, Workspace& workspace) 
 }
 
 // dec1: kernel gradient and code_gradient.
-HWY_INLINE void first_backward(const PackedParameters& packed, Workspace& workspace,
+HWY_NOINLINE void first_backward(const PackedParameters& packed, Workspace& workspace,
                                float* HWY_RESTRICT gradient) {
   constexpr PlaneShape kShape = kCodePlanes;
   constexpr int kOutputs = stage_of(3).out_channels;

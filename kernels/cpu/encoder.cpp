@@ -81,15 +81,15 @@ HWY_INLINE void pool_row(const float* HWY_RESTRICT x, const float* HWY_RESTRICT 
       V sum[kTogether][4];
       for (auto& window : sum)
         for (V& v : window) v = hn::Zero(d);
-      const float* HWY_RESTRICT w = weights + k / kBlock * (kChannels * kTaps * kBlock) + k % kBlock;
+      const float* w = weights + k / kBlock * (kChannels * kTaps * kBlock) + k % kBlock;
       for (int c = 0; c < kChannels; ++c, w += kTaps * kBlock) {
-        const float* HWY_RESTRICT even = x + c * kShape.channel_stride() + j;
+        const float* even = x + c * kShape.channel_stride() + j;
         HWY_UNROLL(3)
         for (int r = 0; r < 3; ++r, even += kShape.row_stride()) {
           // Rows of the upper and of the lower outputs.
           const V upper[4] = {hn::LoadU(d, even + kPitch - 1), hn::Load(d, even), hn::Load(d, even + kPitch),
                               hn::LoadU(d, even + 1)};
-          const float* HWY_RESTRICT next = even + kShape.row_stride();
+          const float* next = even + kShape.row_stride();
           const V lower[4] = {hn::LoadU(d, next + kPitch - 1), hn::Load(d, next), hn::Load(d, next + kPitch),
                               hn::LoadU(d, next + 1)};
           HWY_UNROLL(3)
@@ -102,7 +102,6 @@ HWY_INLINE void pool_row(const float* HWY_RESTRICT x, const float* HWY_RESTRICT 
               sum[o][3] = hn::MulAdd(lower[s + 1], tap, sum[o][3]);
             }
           }
-          forget_memory();
         }
       }
       for (int o = 0; o < kTogether; ++o) {
@@ -135,7 +134,7 @@ HWY_INLINE void store_pixels(const float* HWY_RESTRICT rows, int width, float* H
 }
 
 template <int kStage, bool kForGradient>
-HWY_INLINE void pool_stage(const float* weights, const float* bias, Workspace& workspace) {
+HWY_NOINLINE void pool_stage(const float* weights, const float* bias, Workspace& workspace) {
   constexpr PlaneShape kShape = encoder_planes(kStage);
   constexpr int kOutputs = stage_of(kStage).out_channels;
   constexpr int kSize = kShape.grid / 2;

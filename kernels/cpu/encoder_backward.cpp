@@ -97,7 +97,7 @@ HWY_INLINE void scatter_patches(const Winners& list, const float* HWY_RESTRICT w
 // slope: gradient of the stage's pooled output; element (k, i, x) at k * slope_k + i * slope_i + x * slope_x.
 // back: weights for the input's gradient, null for stage 0. kernel gradient is multiplied by kernel_scale.
 template <int kStage>
-HWY_INLINE void stage_backward(const float* HWY_RESTRICT slope, int slope_k, int slope_i, int slope_x,
+HWY_NOINLINE void stage_backward(const float* HWY_RESTRICT slope, int slope_k, int slope_i, int slope_x,
                                const float* HWY_RESTRICT back, float kernel_scale, Workspace& workspace,
                                float* HWY_RESTRICT gradient) {
   constexpr PixelShape kIn = encoder_pixels(kStage);
@@ -141,7 +141,7 @@ HWY_INLINE void stage_backward(const float* HWY_RESTRICT slope, int slope_k, int
 }
 
 // The image's bytes as floats in pixel rows; grid pixel (y, x) is image pixel (y - 1, x - 1).
-HWY_INLINE void image_pixels(const uint8_t* HWY_RESTRICT image, float* HWY_RESTRICT pixels) {
+HWY_NOINLINE void image_pixels(const uint8_t* HWY_RESTRICT image, float* HWY_RESTRICT pixels) {
   constexpr PixelShape kShape = encoder_pixels(0);
   constexpr int kRow = kImageSize * kImageChannels;
   const Floats d;

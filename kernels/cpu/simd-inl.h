@@ -20,10 +20,6 @@ inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(Floats()));
 // 32 registers hold twice the accumulators that 16 do.
 inline constexpr bool kManyRegisters = kLanes == 16;
 
-// What was loaded before is loaded again after: the compiler otherwise keeps it for later uses, in registers
-// that the accumulators need.
-HWY_INLINE void forget_memory() { asm volatile("" : : : "memory"); }
-
 // Vectors that cover `width` columns.
 constexpr int vector_count(int width) { return (width + kLanes - 1) / kLanes; }
 
@@ -40,9 +36,15 @@ HWY_INLINE void store_split(const float* HWY_RESTRICT row, int width, float* HWY
                             float* HWY_RESTRICT odd) {
   const Floats d;
   for (int j = 0; j < width / 2; j += kLanes) {
-    V e;
-    V o;
-    hn::LoadInterleaved2(d, row + 2 * j, e, o);
+#if HWY_TARGET == HWY_SCALAR
+    const V e = hn::LoadU(d, row + 2 * j);
+    const V o = hn::LoadU(d, row + 2 * j + 1);
+#else
+    const V first = hn::LoadU(d, row + 2 * j);
+    const V second = hn::LoadU(d, row + 2 * j + kLanes);
+    const V e = hn::ConcatEven(d, second, first);
+    const V o = hn::ConcatOdd(d, second, first);
+#endif
     hn::StoreU(only_within(e, j, width / 2), d, even + j);
     hn::StoreU(only_within(o, j, width / 2), d, odd + j);
   }
