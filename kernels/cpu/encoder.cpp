@@ -126,13 +126,6 @@ HWY_INLINE void pool_row(const float* HWY_RESTRICT x, const float* HWY_RESTRICT 
   }
 }
 
-// rows (K, kRowPitch) -> pixels (width, K).
-template <int kChannels>
-HWY_INLINE void store_pixels(const float* HWY_RESTRICT rows, int width, float* HWY_RESTRICT pixels) {
-  for (int x = 0; x < width; ++x)
-    for (int k = 0; k < kChannels; ++k) pixels[x * kChannels + k] = rows[k * kRowPitch + x];
-}
-
 template <int kStage, bool kForGradient>
 HWY_NOINLINE void pool_stage(const float* weights, const float* bias, Workspace& workspace) {
   constexpr PlaneShape kShape = encoder_planes(kStage);
@@ -149,8 +142,9 @@ HWY_NOINLINE void pool_stage(const float* weights, const float* bias, Workspace&
         store_split(rows + k * kRowPitch, kSize, next, next + kNext.pitch());
       }
       if constexpr (kForGradient) {
-        store_pixels<kOutputs>(rows, kSize,
-                               workspace.encoder_pixels[kStage + 1] + encoder_pixels(kStage + 1).at(i, 0));
+        // Of a width of 38, the last two columns of a block of four are zeros for the border.
+        transpose(rows, kRowPitch, kOutputs, round_up(kSize, 4),
+                  workspace.encoder_pixels[kStage + 1] + encoder_pixels(kStage + 1).at(i, 0), kOutputs);
       }
     } else {
       const Floats d;

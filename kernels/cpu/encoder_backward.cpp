@@ -12,35 +12,99 @@
 // Highway's header first: it sets the target.
 #include <hwy/highway.h>
 
+#include <array>
+
 #include "kernels/cpu/passes.h"
 #include "kernels/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lookalike::cpu::HWY_NAMESPACE {
 
+// Moves the lanes that a mask keeps to the front. (On AVX2 Highway 1.0.3's Compress copies a table to the
+// stack at each use.)
+#if HWY_MAX_BYTES == 64 || HWY_TARGET == HWY_SCALAR
+class Compressor {
+ public:
+  explicit Compressor(hn::Mask<Floats> kept) : kept_(kept) {}
+  V operator()(V v) const { return hn::Compress(v, kept_); }
+  int count() const { return static_cast<int>(hn::CountTrue(Floats(), kept_)); }
+
+ private:
+  hn::Mask<Floats> kept_;
+};
+#else
+// For each set of kept lanes their numbers in order, then zeros.
+constexpr auto kept_lanes() {
+  std::array<uint8_t, (1 << kLanes) * kLanes> table{};
+  for (std::size_t bits = 0; bits < (1 << kLanes); ++bits) {
+    std::size_t n = bits * kLanes;
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      if ((bits >> lane & 1) != 0) table[n++] = static_cast<uint8_t>(lane);
+    }
+  }
+  return table;
+}
+alignas(64) constexpr auto kKeptLanes = kept_lanes();
+
+class Compressor {
+ public:
+  explicit Compressor(hn::Mask<Floats> kept) {
+    uint8_t bits[8];
+    hn::StoreMaskBits(Floats(), kept, bits);
+    const hn::Rebind<uint8_t, Floats> bytes;
+    lanes_ = hn::PromoteTo(Ints(), hn::LoadU(bytes, kKeptLanes.data() + bits[0] * kLanes));
+    count_ = static_cast<int>(hwy::PopCount(uint64_t{bits[0]}));
+  }
+  V operator()(V v) const { return hn::TableLookupLanes(v, hn::IndicesFromVec(Floats(), lanes_)); }
+  int count() const { return count_; }
+
+ private:
+  using Ints = hn::Rebind<int32_t, Floats>;
+  hn::Vec<Ints> lanes_;
+  int count_;
+};
+#endif
+
 // Windows of one row with a gradient: the gradient, and where the winner's patch starts in pixel rows.
 struct Winners {
   int count;
-  float slope[kGridSize / 2];
-  int32_t patch[kGridSize / 2];
+  // Whole vectors are stored.
+  float slope[kGridSize / 2 + kMaxLanes];
+  int32_t patch[kGridSize / 2 + kMaxLanes];
 };
 
-// slope[x * slope_step]: gradient of the pooled outputs of row i.
+// slope: gradient of the pooled outputs of row i. Returns the sum of those listed.
 template <int kStage>
-HWY_INLINE void list_winners(const uint8_t* HWY_RESTRICT winners, const float* HWY_RESTRICT slope,
-                             int slope_step, int i, Winners& list) {
+HWY_INLINE float list_winners(const uint8_t* HWY_RESTRICT winners, const float* HWY_RESTRICT slope, int i,
+                              Winners& list) {
   constexpr PixelShape kIn = encoder_pixels(kStage);
-  constexpr int32_t kAt[kNoWinner + 1] = {0, kIn.channels, kIn.row_stride(), kIn.row_stride() + kIn.channels,
-                                          0};
+  constexpr int kSize = kIn.grid / 2;
+  const Floats d;
+  const hn::Rebind<int32_t, Floats> ints;
+  const hn::Rebind<uint8_t, Floats> bytes;
+  const auto next_row = hn::Set(ints, kIn.row_stride());
+  const auto next_column = hn::Set(ints, kIn.channels);
+  auto window = hn::Add(hn::Set(ints, kIn.at(2 * i - 1, -1)),
+                        hn::Mul(hn::Iota(ints, 0), hn::Set(ints, 2 * kIn.channels)));
+  V sum = hn::Zero(d);
   int count = 0;
-  for (int x = 0; x < kIn.grid / 2; ++x) {
-    const float g = slope[x * slope_step];
-    list.slope[count] = g;
-    list.patch[count] = kIn.at(2 * i - 1, 2 * x - 1) + kAt[winners[x]];
+  for (int x = 0; x < kSize; x += kLanes) {
+    const auto at = hn::PromoteTo(ints, hn::LoadU(bytes, winners + x));
+    const auto won = hn::RebindMask(d, hn::Lt(at, hn::Set(ints, int32_t{kNoWinner})));
+    const V g = hn::IfThenElseZero(won, only_within(hn::LoadU(d, slope + x), x, kSize));
+    sum = hn::Add(sum, g);
+    // at is 2 dy + dx.
+    const auto patch = hn::Add(window, hn::Add(hn::Mul(hn::ShiftRight<1>(at), next_row),
+                                               hn::Mul(hn::And(at, hn::Set(ints, 1)), next_column)));
+    window = hn::Add(window, hn::Set(ints, 2 * kIn.channels * kLanes));
     // NaN differs from zero.
-    count += static_cast<int>(winners[x] != kNoWinner) & static_cast<int>(g != 0.0F);
+    const Compressor listed(hn::Ne(g, hn::Zero(d)));
+    hn::StoreU(hn::BitCast(ints, listed(hn::BitCast(d, patch))), ints, list.patch + count);
+    hn::StoreU(listed(g), d, list.slope + count);
+    count += listed.count();
   }
   list.count = count;
+  return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
 // total[r][.] += sum over the list of slope * patch row r, for kRows rows from `total`; two chains each.
@@ -94,12 +158,11 @@ HWY_INLINE void scatter_patches(const Winners& list, const float* HWY_RESTRICT w
   }
 }
 
-// slope: gradient of the stage's pooled output; element (k, i, x) at k * slope_k + i * slope_i + x * slope_x.
-// back: weights for the input's gradient, null for stage 0. kernel gradient is multiplied by kernel_scale.
+// slope: gradient of the stage's pooled output, as code planes for stage 2, else as pixels. back: weights for
+// the input's gradient, null for stage 0. The kernel's gradient is multiplied by kernel_scale.
 template <int kStage>
-HWY_NOINLINE void stage_backward(const float* HWY_RESTRICT slope, int slope_k, int slope_i, int slope_x,
-                               const float* HWY_RESTRICT back, float kernel_scale, Workspace& workspace,
-                               float* HWY_RESTRICT gradient) {
+HWY_NOINLINE void stage_backward(const float* HWY_RESTRICT slope, const float* HWY_RESTRICT back,
+                                 float kernel_scale, Workspace& workspace, float* HWY_RESTRICT gradient) {
   constexpr PixelShape kIn = encoder_pixels(kStage);
   constexpr int kOutputs = stage_of(kStage).out_channels;
   constexpr int kSize = kIn.grid / 2;
@@ -114,10 +177,20 @@ HWY_NOINLINE void stage_backward(const float* HWY_RESTRICT slope, int slope_k, i
   if constexpr (kStage > 0) {
     for (int n = 0; n < kIn.size(); ++n) input_gradient[n] = 0.0F;
   }
-  for (int i = 0; i < kSize; ++i)
+  for (int i = 0; i < kSize; ++i) {
+    const float* row = slope + kCodePlanes.row(i);
+    int64_t channel_stride = kCodePlanes.channel_stride();
+    if constexpr (kStage < 2) {
+      // Columns 38 and 39 of a width of 38 are of no window.
+      transpose(slope + encoder_pixels(kStage + 1).at(i, 0), kOutputs, round_up(kSize, 4), kOutputs,
+                workspace.rows, kRowPitch);
+      row = workspace.rows;
+      channel_stride = kRowPitch;
+    }
     for (int k = 0; k < kOutputs; ++k) {
-      list_winners<kStage>(workspace.winners[kStage] + (k * kSize + i) * winner_pitch(kStage),
-                           slope + k * slope_k + i * slope_i, slope_x, i, list);
+      bias[k] +=
+          double{list_winners<kStage>(workspace.winners[kStage] + (k * kSize + i) * winner_pitch(kStage),
+                                      row + k * channel_stride, i, list)};
       const float* pixels = workspace.encoder_pixels[kStage];
       if constexpr (kAllRows) {
         add_patches<3, kVectors>(list, pixels, kIn.row_stride(), kTotalRow, total[k][0]);
@@ -129,8 +202,8 @@ HWY_NOINLINE void stage_backward(const float* HWY_RESTRICT slope, int slope_k, i
         scatter_patches<kVectors>(list, back + k * 3 * kTotalRow, kTotalRow, kIn.row_stride(),
                                   input_gradient);
       }
-      for (int n = 0; n < list.count; ++n) bias[k] += double{list.slope[n]};
     }
+  }
   for (int k = 0; k < kOutputs; ++k) {
     for (int tap = 0; tap < kTaps; ++tap)
       for (int c = 0; c < kIn.channels; ++c)
@@ -160,15 +233,10 @@ HWY_NOINLINE void image_pixels(const uint8_t* HWY_RESTRICT image, float* HWY_RES
 
 void EncoderBackward(const PackedParameters& packed, const uint8_t* image, Workspace& workspace,
                      float* gradient) {
-  constexpr PixelShape kIn1 = encoder_pixels(1);
-  constexpr PixelShape kIn2 = encoder_pixels(2);
   image_pixels(image, workspace.encoder_pixels[0]);
-  stage_backward<2>(workspace.code_gradient + kCodePlanes.row(0), kCodePlanes.channel_stride(),
-                    kCodePlanes.row_stride(), 1, packed.enc3_back.data(), 1.0F, workspace, gradient);
-  stage_backward<1>(workspace.pixel_gradient[2] + kIn2.at(0, 0), 1, kIn2.row_stride(), kIn2.channels,
-                    packed.enc2_back.data(), 1.0F, workspace, gradient);
-  stage_backward<0>(workspace.pixel_gradient[1] + kIn1.at(0, 0), 1, kIn1.row_stride(), kIn1.channels, nullptr,
-                    1.0F / 255.0F, workspace, gradient);
+  stage_backward<2>(workspace.code_gradient, packed.enc3_back.data(), 1.0F, workspace, gradient);
+  stage_backward<1>(workspace.pixel_gradient[2], packed.enc2_back.data(), 1.0F, workspace, gradient);
+  stage_backward<0>(workspace.pixel_gradient[1], nullptr, 1.0F / 255.0F, workspace, gradient);
 }
 
 }  // namespace lookalike::cpu::HWY_NAMESPACE

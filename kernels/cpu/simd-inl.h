@@ -50,6 +50,35 @@ HWY_INLINE void store_split(const float* HWY_RESTRICT row, int width, float* HWY
   }
 }
 
+// (rows, columns) -> (columns, rows) in blocks of 4 x 4; both multiples of 4.
+HWY_INLINE void transpose(const float* HWY_RESTRICT in, int64_t in_stride, int rows, int columns,
+                          float* HWY_RESTRICT out, int64_t out_stride) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int r = 0; r < rows; ++r)
+    for (int c = 0; c < columns; ++c) out[c * out_stride + r] = in[r * in_stride + c];
+#else
+  const hn::FixedTag<float, 4> d;
+  for (int r = 0; r < rows; r += 4) {
+    for (int c = 0; c < columns; c += 4) {
+      const float* block = in + r * in_stride + c;
+      const auto row0 = hn::LoadU(d, block);
+      const auto row1 = hn::LoadU(d, block + in_stride);
+      const auto row2 = hn::LoadU(d, block + 2 * in_stride);
+      const auto row3 = hn::LoadU(d, block + 3 * in_stride);
+      const auto even_low = hn::InterleaveLower(d, row0, row2);
+      const auto odd_low = hn::InterleaveLower(d, row1, row3);
+      const auto even_high = hn::InterleaveUpper(d, row0, row2);
+      const auto odd_high = hn::InterleaveUpper(d, row1, row3);
+      float* to = out + c * out_stride + r;
+      hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, to);
+      hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, to + out_stride);
+      hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, to + 2 * out_stride);
+      hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, to + 3 * out_stride);
+    }
+  }
+#endif
+}
+
 }  // namespace lookalike::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
