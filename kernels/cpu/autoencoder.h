@@ -17,7 +17,7 @@ namespace lookalike::cpu {
 // Parameters in the order the kernels read them (1/255 folded into enc1, phase sums of the decoder).
 class PackedParameters;
 
-// Scratch of one thread: activations as split planes, about 2 MB.
+// Scratch of one thread: activations as split planes, about 3.5 MB.
 class Workspace;
 
 struct PackedDeleter {

@@ -142,8 +142,8 @@ HWY_NOINLINE void pool_stage(const float* weights, const float* bias, Workspace&
         store_split(rows + k * kRowPitch, kSize, next, next + kNext.pitch());
       }
       if constexpr (kForGradient) {
-        // Of a width of 38, the last two columns of a block of four are zeros for the border.
-        transpose(rows, kRowPitch, kOutputs, round_up(kSize, 4),
+        // Of a width of 38, vectors have left zeros up to a multiple of four: the border.
+        transpose(rows, kRowPitch, kOutputs, round_up(kSize, HWY_MIN(kLanes, 4)),
                   workspace.encoder_pixels[kStage + 1] + encoder_pixels(kStage + 1).at(i, 0), kOutputs);
       }
     } else {

@@ -73,10 +73,10 @@ struct Winners {
   int32_t patch[kGridSize / 2 + kMaxLanes];
 };
 
-// slope: gradient of the pooled outputs of row i. Returns the sum of those listed.
+// slope: gradient of the pooled outputs of row i.
 template <int kStage>
-HWY_INLINE float list_winners(const uint8_t* HWY_RESTRICT winners, const float* HWY_RESTRICT slope, int i,
-                              Winners& list) {
+HWY_INLINE void list_winners(const uint8_t* HWY_RESTRICT winners, const float* HWY_RESTRICT slope, int i,
+                             Winners& list) {
   constexpr PixelShape kIn = encoder_pixels(kStage);
   constexpr int kSize = kIn.grid / 2;
   const Floats d;
@@ -86,13 +86,11 @@ HWY_INLINE float list_winners(const uint8_t* HWY_RESTRICT winners, const float* 
   const auto next_column = hn::Set(ints, kIn.channels);
   auto window = hn::Add(hn::Set(ints, kIn.at(2 * i - 1, -1)),
                         hn::Mul(hn::Iota(ints, 0), hn::Set(ints, 2 * kIn.channels)));
-  V sum = hn::Zero(d);
   int count = 0;
   for (int x = 0; x < kSize; x += kLanes) {
     const auto at = hn::PromoteTo(ints, hn::LoadU(bytes, winners + x));
     const auto won = hn::RebindMask(d, hn::Lt(at, hn::Set(ints, int32_t{kNoWinner})));
     const V g = hn::IfThenElseZero(won, only_within(hn::LoadU(d, slope + x), x, kSize));
-    sum = hn::Add(sum, g);
     // at is 2 dy + dx.
     const auto patch = hn::Add(window, hn::Add(hn::Mul(hn::ShiftRight<1>(at), next_row),
                                                hn::Mul(hn::And(at, hn::Set(ints, 1)), next_column)));
@@ -104,7 +102,22 @@ HWY_INLINE float list_winners(const uint8_t* HWY_RESTRICT winners, const float* 
     count += listed.count();
   }
   list.count = count;
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+// Sum of the listed gradients, in double: a bias adds up thousands of them.
+HWY_INLINE double sum_slopes(Winners& list) {
+  const hn::CappedTag<double, kMaxLanes / 2> d;
+  const hn::Rebind<float, decltype(d)> floats;
+  constexpr int kStep = static_cast<int>(hn::MaxLanes(d));
+  // The last step reads beyond the list.
+  for (int n = 0; n < 2 * kStep; ++n) list.slope[list.count + n] = 0.0F;
+  auto even = hn::Zero(d);
+  auto odd = hn::Zero(d);
+  for (int n = 0; n < list.count; n += 2 * kStep) {
+    even = hn::Add(even, hn::PromoteTo(d, hn::LoadU(floats, list.slope + n)));
+    odd = hn::Add(odd, hn::PromoteTo(d, hn::LoadU(floats, list.slope + n + kStep)));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
 }
 
 // total[r][.] += sum over the list of slope * patch row r, for kRows rows from `total`; two chains each.
@@ -188,9 +201,9 @@ HWY_NOINLINE void stage_backward(const float* HWY_RESTRICT slope, const float* H
       channel_stride = kRowPitch;
     }
     for (int k = 0; k < kOutputs; ++k) {
-      bias[k] +=
-          double{list_winners<kStage>(workspace.winners[kStage] + (k * kSize + i) * winner_pitch(kStage),
-                                      row + k * channel_stride, i, list)};
+      list_winners<kStage>(workspace.winners[kStage] + (k * kSize + i) * winner_pitch(kStage),
+                           row + k * channel_stride, i, list);
+      bias[k] += sum_slopes(list);
       const float* pixels = workspace.encoder_pixels[kStage];
       if constexpr (kAllRows) {
         add_patches<3, kVectors>(list, pixels, kIn.row_stride(), kTotalRow, total[k][0]);
