@@ -119,7 +119,7 @@ HWY_NOINLINE void phase_data_gradient(const float* weights, Workspace& workspace
 
 // dec1: kernel gradient and code_gradient.
 HWY_NOINLINE void first_backward(const PackedParameters& packed, Workspace& workspace,
-                               float* HWY_RESTRICT gradient) {
+                                 float* HWY_RESTRICT gradient) {
   constexpr PlaneShape kShape = kCodePlanes;
   constexpr int kOutputs = stage_of(3).out_channels;
   const float* slope = workspace.output_gradient[0];
