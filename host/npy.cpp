@@ -25,13 +25,13 @@ Error damaged(const std::string& path, const std::string& what) {
   return damaged_error(path + ": " + what + ", copy it again or encode again");
 }
 
-// The number at `position`, which moves behind it. Digits alone: no sign, no leading zero, below 2^63.
+// The number at `position`, which moves behind it. Digits alone, below 2^63; no sign.
 bool parse_count(std::string_view text, std::size_t& position, int64_t& value) {
   const char* first = text.data() + position;
   const char* last = text.data() + text.size();
   if (first == last || *first < '0' || *first > '9') return false;
   const auto [end, error] = std::from_chars(first, last, value);
-  if (error != std::errc() || (*first == '0' && end - first > 1)) return false;
+  if (error != std::errc()) return false;
   position = static_cast<std::size_t>(end - text.data());
   return true;
 }

@@ -26,8 +26,7 @@ Database::Database(const std::string& path, Access access) : path_(path), handle
   int code = open(writing ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
   // A killed run left a transaction that was not committed. Only a writer may take it back; it is one only
   // for that.
-  if (!writing &&
-      (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY || code == SQLITE_CANTOPEN)) {
+  if (!writing && (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY)) {
     code = open(SQLITE_OPEN_READWRITE);
   }
   if (code != SQLITE_OK) fail(code);
