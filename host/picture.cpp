@@ -46,12 +46,14 @@ std::string ascii(const std::string& text) {
   return out;
 }
 
-// As much of both ends as fits: names of one folder differ at their ends.
+// What fits of a name: all of it, or without its folders, or that name's two ends.
 std::string shortened(const std::string& text, double scale, int width) {
   if (width_of(text, scale) <= width) return text;
-  for (std::size_t kept = text.size() - 1; kept > 1; --kept) {
-    const std::size_t head = kept / 3;
-    const std::string shorter = text.substr(0, head) + ".." + text.substr(text.size() - (kept - head));
+  const std::string name = text.substr(text.rfind('/') + 1);
+  if (width_of(name, scale) <= width) return name;
+  for (std::size_t kept = name.size() - 1; kept > 1 && kept < name.size(); --kept) {
+    const std::size_t head = kept / 2;
+    const std::string shorter = name.substr(0, head) + ".." + name.substr(name.size() - (kept - head));
     if (width_of(shorter, scale) <= width) return shorter;
   }
   return "..";

@@ -116,9 +116,11 @@ void Progress::update(int64_t done, const std::string& note) {
   samples_.push_back({now, done});
   // The oldest sample kept is the last one outside the window, so that the window is always covered.
   while (samples_.size() > 2 && now - samples_[1].time >= kWindow) samples_.pop_front();
-  const bool due = now - last_print_ >= interval(style_) || (done >= total_ && total_ > 0);
+  const bool ends = done >= total_ && total_ > 0;  // said at once, and once
+  const bool due = ends ? printed_ != done : now - last_print_ >= interval(style_);
   if (style_ == ProgressStyle::kNone || !due) return;
   last_print_ = now;
+  printed_ = done;
   print(done, note);
 }
 

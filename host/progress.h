@@ -44,6 +44,7 @@ class Progress {
   std::string task_;
   int64_t total_;
   int64_t resumed_ = 0;
+  int64_t printed_ = -1;  // images of the last print
   Clock::time_point start_, last_print_;
   std::deque<Sample> samples_;
   bool line_open_ = false;

@@ -108,7 +108,7 @@ std::vector<PictureRow> picture_rows(const std::vector<Result>& results, const Q
     PictureRow row;
     row.query.pixels =
         result.item ? thumbnail_pixels(catalog.thumbnail(result.item->row)) : queries.pixels[q];
-    row.query.caption = result.item ? result.item->label : "";
+    row.query.caption = result.item ? result.item->label : "photo";
     row.query.name = result.item ? result.item->id : result.name;
     const auto begin = reconstructions.begin() + static_cast<std::ptrdiff_t>(q) * kImageBytes;
     row.reconstruction.pixels.assign(begin, begin + kImageBytes);

@@ -26,6 +26,12 @@ constexpr const char* kDescription =
     "  lookalike doctor\n"
     "  lookalike doctor --json | jq .devices\n";
 
+#ifdef __clang__
+constexpr const char* kCompiler = "Clang " __clang_version__;
+#else
+constexpr const char* kCompiler = "GCC " __VERSION__;
+#endif
+
 constexpr int64_t kGiB = int64_t{1} << 30;
 
 int64_t usable_cores() {
@@ -75,7 +81,7 @@ ordered_json examine() {
             {"SQLite", sqlite3_libversion()},
             {"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)}}},
           {"build",
-           {{"compiler", __VERSION__},
+           {{"compiler", kCompiler},
 #ifdef NDEBUG
             {"assertions", false}
 #else
