@@ -58,6 +58,8 @@ cmake --build "$build"
 
 status=0
 results=$PWD/$build/test_results.xml
-ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" --output-junit "$results" "$@" || status=$?
+# ctest would cut what passed tests print, and with it what they skipped.
+ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" --output-junit "$results" \
+  --test-output-size-passed 1000000 --test-output-size-failed 1000000 "$@" || status=$?
 .venv-tests/bin/python tools/lib/test_summary.py "$results" || status=1
 exit "$status"

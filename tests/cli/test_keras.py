@@ -20,16 +20,22 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOOLS = HERE.parents[1] / "tools"
 PROGRAM = os.environ.get("LOOKALIKE", "")
 
+sys.path.insert(0, str(TOOLS / "lib"))
+MISSING = ""
 try:
     import h5py
     import numpy as np
     import safetensors.numpy
-except ImportError as missing:
-    raise unittest.SkipTest(f"{missing}: install tools/requirements-test.txt")
 
-sys.path.insert(0, str(TOOLS / "lib"))
-import keras_file
-import model_file
+    import keras_file
+    import model_file
+except ImportError as error:
+    MISSING = f"{error}: install tools/requirements-test.txt"
+
+
+def setUpModule():
+    if MISSING:
+        raise unittest.SkipTest(MISSING)
 
 
 def write_png(path, pixels):

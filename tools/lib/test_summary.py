@@ -20,7 +20,7 @@ def main(path):
         name, status = case.get("name"), case.get("status")
         output = case.findtext("system-out") or ""
         ran = sum(map(int, RAN.findall(output)))
-        if ran:  # a Python file: many tests in one
+        if RAN.search(output):  # a Python file: many tests in one
             skips = [(test, reason) for test, _, reason in PYTHON_SKIP.findall(output)]
             wrong = len(PYTHON_FAILED.findall(output))
             wrong = max(wrong, 1) if status == "fail" else wrong
