@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "host/command_line.h"
+#include "host/commands/flags.h"
 #include "host/train_run.h"
 #include "host/train_settings.h"
 
@@ -30,7 +31,6 @@ constexpr const char* kDescription =
 
 constexpr int64_t kMaxEpochs = 1'000'000'000;
 constexpr int64_t kMaxBatch = 65536;
-constexpr int64_t kMaxThreads = 4096;
 
 // Flags as they were typed, where the program keeps another form.
 struct Typed {
@@ -40,14 +40,6 @@ struct Typed {
   std::string progress = "auto";
   uint64_t memory = 0;
 };
-
-// CLI11 saturates numbers that do not fit, and wraps negative ones.
-std::string whole_number(const std::string& text) {
-  uint64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && stop == end ? "" : "'" + text + "' is not a whole number from 0 to 2^64 - 1";
-}
 
 CLI::Validator one_of(const std::vector<std::string>& names) {
   return CLI::Validator(CLI::IsMember(names)).description("");
@@ -80,14 +72,10 @@ int run_typed(const Typed& typed) {
 }  // namespace
 
 void check_train_options(const TrainCommandOptions& options) {
-  const auto within = [](const char* flag, int64_t value, int64_t low, int64_t high) {
-    if (value >= low && value <= high) return;
-    throw usage_error(fmt::format("{} is {}, take a whole number from {} to {}", flag, value, low, high));
-  };
-  within("--epochs", options.training.epochs, 1, kMaxEpochs);
-  within("--batch-size", options.training.batch_size, 1, kMaxBatch);
-  within("--patience", options.training.patience, 0, kMaxEpochs);
-  within("--threads", options.threads, 0, kMaxThreads);
+  require_within("--epochs", options.training.epochs, 1, kMaxEpochs);
+  require_within("--batch-size", options.training.batch_size, 1, kMaxBatch);
+  require_within("--patience", options.training.patience, 0, kMaxEpochs);
+  require_within("--threads", options.threads, 0, kMaxThreads);
   const double rate = options.training.learning_rate;
   if (!std::isfinite(rate) || rate <= 0) {
     throw usage_error(fmt::format("--learning-rate is {}, take a finite number above 0", rate));
@@ -108,22 +96,21 @@ void add_train_command(CLI::App& app, Run& run) {
       ->required()
       ->type_name("MODEL");
 
-  const auto number = [&](const char* flag, auto& value, const char* unit, const char* meaning) {
-    command->add_option(flag, value, meaning)->type_name(unit)->capture_default_str()->check(whole_number);
-  };
-  number("--epochs", options.training.epochs, "N", "Times through the photos");
-  number("--batch-size", options.training.batch_size, "IMAGES", "Images a step");
+  add_number(*command, "--epochs", options.training.epochs, "N", "Times through the photos");
+  add_number(*command, "--batch-size", options.training.batch_size, "IMAGES", "Images a step");
   command->add_option("--learning-rate", options.training.learning_rate, "Adam's step size")
       ->type_name("RATE")
       ->capture_default_str();
-  number("--seed", options.training.seed, "N", "First weights, order of the photos, validation share");
+  add_number(*command, "--seed", options.training.seed, "N",
+             "First weights, order of the photos, validation share")
+      ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--validation", options.validation,
                    "Share of the photos (0 to below 1) that is kept apart to judge by, or other photos")
       ->type_name("SHARE|PHOTOS")
       ->capture_default_str();
-  number("--patience", options.training.patience, "EPOCHS",
-         "Stop after so many without a better loss; 0: never");
+  add_number(*command, "--patience", options.training.patience, "EPOCHS",
+             "Stop after so many without a better loss; 0: never");
   command->add_option("--fit", typed->fit, "How a photo becomes square: pad, crop or stretch")
       ->type_name("HOW")
       ->capture_default_str()
@@ -133,11 +120,7 @@ void add_train_command(CLI::App& app, Run& run) {
                    "Under padding and transparency: white, black or #rrggbb")
       ->type_name("COLOUR")
       ->capture_default_str();
-  command->add_option("--device", options.device, "auto, cpu or cuda")
-      ->type_name("NAME")
-      ->capture_default_str()
-      ->check(one_of({"auto", "cpu", "cuda"}));
-  number("--threads", options.threads, "N", "0: one for each core; results do not depend on it");
+  add_device_flags(*command, options.device, options.threads);
   command
       ->add_option("--memory", typed->memory,
                    "For decoded photos, as 512M or 4G; default: half of what is free")

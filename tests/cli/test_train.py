@@ -376,7 +376,7 @@ class TrainTest(unittest.TestCase):
             with self.subTest(flag=flag, value=value):
                 model = self.root / "unchecked"
                 result = self.run_train(model, flag, value)
-                self.assert_fails(result, 2, flag)
+                self.assert_fails(result, 2, flag.lstrip("-"))
                 self.assertLessEqual(len(result.stderr.splitlines()), 3)
                 self.assertFalse(model.exists())
 
