@@ -11,7 +11,7 @@
 namespace lookalike {
 
 // Streams keep uses apart.
-enum class Stream : uint32_t { kWeights = 1, kShuffle = 2, kSplit = 3 };
+enum class Stream : uint32_t { kWeights = 1, kShuffle = 2 };
 
 // Four 32-bit words for counter `index` of `stream` (with `sub`: the epoch or the tensor).
 std::array<uint32_t, 4> philox(uint64_t seed, Stream stream, uint32_t sub, uint64_t index);

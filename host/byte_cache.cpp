@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "engine/error.h"
+#include "engine/thread_pool.h"
 #include "host/files.h"
 #include "host/fingerprint.h"
 #include "host/interrupt.h"
@@ -139,8 +140,7 @@ class Decoding {
  private:
   void start() {
     const auto count = static_cast<int64_t>(photos_.items.size());
-    const int wanted =
-        options_.threads > 0 ? options_.threads : static_cast<int>(std::thread::hardware_concurrency());
+    const int wanted = options_.threads > 0 ? options_.threads : usable_cores();
     running_ = static_cast<int>(std::clamp<int64_t>(wanted, 1, std::max<int64_t>(count, 1)));
     const int threads = running_;
     for (int t = 0; t < threads; ++t) {

@@ -54,7 +54,7 @@ class CatalogWriter {
   CatalogTotals totals() const;
   // Shards may come in any order; each is durable when this returns.
   void commit_shard(const ShardContent& content);
-  // Once all shards are in: gives rows their final numbers and marks the catalog complete.
+  // Once all shards are in: marks the catalog complete.
   void finish();
 
  private:

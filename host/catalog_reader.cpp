@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <stdexcept>
 
@@ -35,6 +36,17 @@ struct CatalogReader::State {
   // The shard read last: a catalog may have more shards than a process may have open files.
   std::optional<std::size_t> open_shard;
   std::optional<NpyReader> open_codes;
+
+  // Whole rows from `first` of a shard. A number that is not finite would drop its row from every result.
+  void read(std::size_t index, int64_t first, std::span<float> out) {
+    codes(index).read_rows(first, std::ssize(out) / kCodeLength, out);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (std::isfinite(out[i])) continue;
+      throw damaged(paths.shard(shards[index].shard),
+                    fmt::format("row {} has a number that is not finite",
+                                first + static_cast<int64_t>(i) / kCodeLength));
+    }
+  }
 
   const NpyReader& codes(std::size_t index) {
     if (open_shard == index) return *open_codes;
@@ -112,7 +124,7 @@ void CatalogReader::for_each_block(
     for (int64_t first = 0; first < rows; first += block_rows) {
       const int64_t count = std::min(block_rows, rows - first);
       block.resize(static_cast<std::size_t>(count) * kCodeLength);
-      state_->codes(s).read_rows(first, count, block);
+      state_->read(s, first, block);
       visit(state_->first_rows[s] + first, block);
     }
   }
@@ -120,7 +132,7 @@ void CatalogReader::for_each_block(
 
 void CatalogReader::read_codes(int64_t row, std::span<float> code) const {
   const std::size_t s = state_->shard_of(row);
-  state_->codes(s).read_rows(row - state_->first_rows[s], 1, code);
+  state_->read(s, row - state_->first_rows[s], code);
 }
 
 CatalogItem CatalogReader::item(int64_t row) const {

@@ -36,8 +36,9 @@ void refuse_foreign(const CatalogPaths& paths) {
 // An empty ledger marks the folder as ours and says that nothing in it is finished. All else that a catalog
 // consists of goes after that, so that a kill leaves the old catalog or an empty one.
 void start_over(const CatalogPaths& paths) {
-  remove_file(paths.ledger() + "-journal");
+  // The ledger first: SQLite plays no journal back into an empty database.
   AtomicFile(paths.ledger()).commit();
+  remove_file(paths.ledger() + "-journal");
   remove_file(paths.thumbnails() + "-journal");
   remove_file(paths.thumbnails());
 }

@@ -7,10 +7,12 @@
 #include <iostream>
 #include <new>
 #include <opencv2/core/utility.hpp>
+#include <system_error>
 
 #include "engine/error.h"
 #include "host/interrupt.h"
 #include "host/progress.h"
+#include "host/standard_output.h"
 
 namespace lookalike {
 namespace {
@@ -31,12 +33,10 @@ constexpr const char* kExitCodes =
     "  1  internal error: a bug of this program\n"
     "  2  bad command line or settings, or a device that is not there\n"
     "  3  no usable input\n"
-    "  4  finished, but more inputs refused than allowed\n"
     "  5  disk, permission or memory\n"
     "  6  a file of ours is damaged or not ours\n"
     "  7  numbers that are not finite\n"
     "  9  the output is in use by another run\n"
-    "  10 the GPU failed after the start\n"
     "  128+n  stopped by signal n, after saving";
 
 // Lists a command by the first line of its description; the rest are its examples.
@@ -55,7 +55,8 @@ class Help : public CLI::Formatter {
 int code_of(ExitCode code) { return static_cast<int>(code); }
 
 int print_error(ExitCode code, const std::string& name, const std::string& message) {
-  fmt::print(stderr, "lookalike: error[{}]: {}\n", name, printable(message));
+  // Where standard error is closed or full nobody is left to tell; the exit code still does.
+  std::fputs(fmt::format("lookalike: error[{}]: {}\n", name, printable(message)).c_str(), stderr);
   return code_of(code);
 }
 
@@ -154,6 +155,7 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments, const Run& 
 
 int run_command_line(int argc, char** argv) {
   try {
+    keep_standard_descriptors();
     cv::setNumThreads(1);  // the threads are ours: one photo each
     CLI::App app(kDescription, "lookalike");
     app.formatter(std::make_shared<Help>());
@@ -177,6 +179,10 @@ int run_command_line(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return print_error(ExitCode::kSystem, "E_SYSTEM",
                        "out of memory, give the program more or ask it for less");
+  } catch (const std::system_error& error) {  // a name too long, a folder that fails, no thread to be had
+    return print_error(
+        ExitCode::kSystem, "E_SYSTEM",
+        fmt::format("{}, look at the path, the disk and the limits of the process", error.what()));
   } catch (const std::exception& error) {
     return print_error(ExitCode::kInternal, "E_INTERNAL", error.what());
   }

@@ -62,4 +62,14 @@ bool CsvReader::next(std::vector<std::string>& fields) {
   return true;
 }
 
+std::string quoted_csv_field(const std::string& field) {
+  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
+  std::string quoted = "\"";
+  for (const char c : field) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
 }  // namespace lookalike

@@ -37,6 +37,9 @@ class CsvReader {
   int64_t line_ = 1, record_line_ = 1;
 };
 
+// As it is, or in quotes where it needs them.
+std::string quoted_csv_field(const std::string& field);
+
 // Without a UTF-8 byte order mark.
 std::string_view drop_byte_order_mark(std::string_view text);
 

@@ -64,6 +64,11 @@ std::string fingerprint_of(const std::vector<PhotoItem>& items) {
     fingerprint.add(item.id);
     fingerprint.add(item.path);
     fingerprint.add(item.label);
+    fingerprint.add(static_cast<uint64_t>(item.columns.size()));
+    for (const auto& [name, value] : item.columns) {
+      fingerprint.add(name);
+      fingerprint.add(value);
+    }
   }
   return fingerprint.hex();
 }

@@ -18,7 +18,8 @@ struct PhotoItem {
 struct PhotoList {
   std::string source;  // as given
   std::vector<PhotoItem> items;
-  // XXH3-128, 32 hexadecimal digits, over ids, paths and labels in order: another list has another value.
+  // XXH3-128, 32 hexadecimal digits, over ids, paths, labels and columns in order: another list has another
+  // value.
   std::string fingerprint;
 };
 

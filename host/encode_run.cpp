@@ -1,15 +1,16 @@
 #include "host/encode_run.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <map>
-#include <thread>
 
 #include "engine/device.h"
 #include "engine/error.h"
+#include "engine/thread_pool.h"
 #include "host/catalog.h"
 #include "host/dataset.h"
 #include "host/encode_pipeline.h"
@@ -50,7 +51,8 @@ Settings stored_settings(const EncodeCommandOptions& options) {
   if (options.force) return {};
   try {
     return CatalogReader(options.catalog).settings();
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kUsage && error.code() != ExitCode::kDamaged) throw;
     return {};
   }
 }
@@ -70,8 +72,7 @@ void take_over_what_is_not_compared(const EncodeCommandOptions& options, Setting
 }
 
 int decoders(const EncodeCommandOptions& options) {
-  if (options.threads > 0) return options.threads;
-  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return options.threads > 0 ? options.threads : usable_cores();
 }
 
 // Refusals by reason and example; the ledger has them all.
@@ -142,6 +143,8 @@ std::string encode_missing(const EncodeCommandOptions& options, const Model& mod
 
 int run_encoding(const EncodeCommandOptions& options) {
   watch_signals();
+  // Shards and batches go back to the system when they are freed; glibc would come to keep two of each.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
   const Model model = read_model(options.model);
   std::string reason;
   const auto device = make_device(options.device, options.threads, &reason);

@@ -150,7 +150,7 @@ void Progress::print(int64_t done, const std::string& note) {
   std::string line = fmt::format("{} [{:<24}] {:5.1f}%  {}", task_,
                                  std::string(static_cast<std::size_t>(filled), '='), 100 * share, text);
   line.resize(std::min(line.size(), terminal_columns() - 1));
-  fmt::print(stderr, "\r{}\033[K", line);
+  std::fputs(fmt::format("\r{}\033[K", line).c_str(), stderr);
   std::fflush(stderr);
   line_open_ = true;
 }

@@ -11,6 +11,7 @@
 
 #include "engine/error.h"
 #include "host/bytes_text.h"
+#include "host/csv.h"
 
 namespace lookalike {
 namespace {
@@ -80,16 +81,6 @@ TableFormat table_format(const std::string& output) {
   if (output.ends_with(".jsonl")) return TableFormat::kJsonLines;
   throw usage_error(fmt::format(
       "--output is '{}', take a name ending in .csv or .jsonl, or - for standard output", output));
-}
-
-std::string quoted_csv_field(const std::string& field) {
-  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
-  std::string quoted = "\"";
-  for (const char c : field) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
 }
 
 CodeSource code_source(const CatalogReader& catalog) {

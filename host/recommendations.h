@@ -20,9 +20,6 @@ enum class TableFormat { kCsv, kJsonLines };
 // By the ending .csv or .jsonl; "-" is CSV. Throws E_USAGE for another ending.
 TableFormat table_format(const std::string& output);
 
-// "id" or "a ""b"", c" in quotes, as RFC 4180 has it.
-std::string quoted_csv_field(const std::string& field);
-
 struct RecommendationOptions {
   int64_t k = 10;  // neighbours an item; all others where there are fewer
   TableFormat format = TableFormat::kCsv;

@@ -1,6 +1,8 @@
 #include "host/standard_output.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -20,6 +22,13 @@ void print_output(std::string_view text) {
   if (reason == EPIPE) throw Interrupted(SIGPIPE);
   throw system_error(fmt::format("standard output could not be written: {}, make room or send it elsewhere",
                                  std::strerror(reason)));
+}
+
+void keep_standard_descriptors() {
+  int descriptor = 0;
+  while ((descriptor = ::open("/dev/null", O_RDONLY)) >= 0 && descriptor <= STDERR_FILENO) {
+  }
+  if (descriptor >= 0) ::close(descriptor);
 }
 
 }  // namespace lookalike

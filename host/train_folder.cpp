@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "host/atomic_file.h"
+#include "host/csv.h"
 
 namespace lookalike {
 namespace {
@@ -21,16 +22,6 @@ int64_t preview_epoch(const std::string& name) {
   const char* end = name.data() + name.size() - kSuffix.size();
   const auto [stop, error] = std::from_chars(name.data() + kPrefix.size(), end, epoch);
   return error == std::errc() && stop == end ? epoch : 0;
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
 }
 
 void publish(const std::string& path, std::span<const std::byte> bytes) {
@@ -72,6 +63,11 @@ std::optional<TrainingState> TrainFolder::stored(const TrainOptions& options, co
   }
 }
 
+void TrainFolder::start_over() const {
+  std::filesystem::remove(state_path());
+  std::filesystem::remove(model_path());
+}
+
 void TrainFolder::write_refusals(const std::vector<Refusal>& refusals) const {
   if (refusals.empty()) {
     std::error_code ignored;  // nothing is there in most runs
@@ -80,7 +76,8 @@ void TrainFolder::write_refusals(const std::vector<Refusal>& refusals) const {
   }
   std::string text = "id,path,reason\n";
   for (const Refusal& refusal : refusals) {
-    text += csv_field(refusal.id) + ',' + csv_field(refusal.path) + ',' + csv_field(refusal.reason) + '\n';
+    text += quoted_csv_field(refusal.id) + ',' + quoted_csv_field(refusal.path) + ',' +
+            quoted_csv_field(refusal.reason) + '\n';
   }
   publish(refusals_path(), std::as_bytes(std::span(text)));
 }

@@ -25,6 +25,9 @@ class TrainFolder {
   // starts over.
   std::optional<TrainingState> stored(const TrainOptions& options, const Settings& asked) const;
 
+  // Removes another run's state, then its model: what a kill leaves is never taken for this run's.
+  void start_over() const;
+
   // Files each photo that cannot be used; removes the file where there is none.
   void write_refusals(const std::vector<Refusal>& refusals) const;
 

@@ -294,6 +294,7 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
   if (state) {
     position = take_up(options, *state, settings, images, folder, device);
   } else {
+    if (options.force) folder.start_over();
     device.set_parameters(initial_parameters(options.training.seed));
     device.set_optimizer({});
   }

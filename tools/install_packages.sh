@@ -11,7 +11,7 @@ fail() {
 packages_of() {
   case $1 in
     build) echo g++ cmake ninja-build pkg-config libhwy-dev libopencv-imgcodecs-dev libopencv-imgproc-dev \
-      libjpeg62-turbo-dev libsqlite3-dev libcli11-dev nlohmann-json3-dev libfmt-dev libxxhash-dev libeigen3-dev ;;
+      libjpeg62-turbo-dev libsqlite3-dev libcli11-dev nlohmann-json3-dev libfmt-dev libxxhash-dev ;;
     test) echo libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv ;;
     lint) echo clang-format clang-tidy shellcheck ;;
     photos) echo tuxpaint-stamps-default ;;

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <hwy/highway.h>
 #include <jconfig.h>
-#include <sched.h>
 #include <sqlite3.h>
 
 #include <memory>
@@ -10,6 +9,7 @@
 
 #include "engine/device.h"
 #include "engine/error.h"
+#include "engine/thread_pool.h"
 #include "host/command_line.h"
 #include "host/memory.h"
 #include "host/standard_output.h"
@@ -33,12 +33,6 @@ constexpr const char* kCompiler = "GCC " __VERSION__;
 #endif
 
 constexpr int64_t kGiB = int64_t{1} << 30;
-
-int64_t usable_cores() {
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return 0;
-  return CPU_COUNT(&cores);
-}
 
 // A device, or why it cannot be had.
 ordered_json probe(const std::string& name) {

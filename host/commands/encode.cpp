@@ -16,10 +16,9 @@ constexpr const char* kDescription =
     "  find photos -name '*.jpg' | lookalike encode - -m model -o catalog\n"
     "\n"
     "The same command again goes on where a run was stopped, by whatever means. Photos that cannot be used\n"
-    "are refused, each with its reason, and the run goes on. The folder gets codes/*.npy, catalog.sqlite "
-    "(the\n"
-    "ledger: items, refusals, settings), thumbs.sqlite and a copy of the model; photos and model may then "
-    "move.\n";
+    "are refused, each with its reason, and the run goes on. The folder gets codes/*.npy, catalog.sqlite\n"
+    "(the ledger: items, refusals, settings), thumbs.sqlite and a copy of the model; photos and model may\n"
+    "then move.\n";
 
 constexpr int64_t kMaxBatch = 4096;
 constexpr int64_t kMaxShardRows = 1 << 17;
@@ -34,11 +33,7 @@ void add_encode_command(CLI::App& app, Run& run) {
   const auto typed = std::make_shared<Typed>();
   EncodeCommandOptions& options = typed->options;
   CLI::App* command = app.add_subcommand("encode", kDescription);
-  command
-      ->add_option("PHOTOS", options.photos,
-                   "Folder (searched through), list file, .csv with a path column, or -")
-      ->required()
-      ->option_text(" ");
+  add_photos(*command, options.photos);
   command->add_option("-m,--model", options.model, "Model made by train")->required()->type_name("MODEL");
   command->add_option("-o,--output", options.catalog, "Folder for the catalog; made where it is missing")
       ->required()
@@ -47,10 +42,7 @@ void add_encode_command(CLI::App& app, Run& run) {
   add_number(*command, "--batch-size", options.batch_size, "IMAGES", "Images the device gets at once");
   add_number(*command, "--shard-rows", options.shard_rows, "IMAGES",
              "Images listed for one file of codes: what a kill can cost");
-  command->add_option("--progress", typed->progress, "auto, bar, plain, json or none")
-      ->type_name("STYLE")
-      ->capture_default_str();
-  command->add_flag("-q,--quiet", options.quiet, "Say nothing but errors");
+  add_progress_flags(*command, typed->progress, options.quiet);
   command->add_flag("-f,--force", options.force, "Start over where the folder holds another catalog");
   command->callback([typed, &run] {
     run = [typed] {

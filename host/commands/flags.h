@@ -25,6 +25,8 @@ void require_within(const char* flag, int64_t value, int64_t low, int64_t high);
 inline constexpr int64_t kMaxThreads = 4096;
 inline constexpr int64_t kMaxNeighbours = int64_t{1} << 40;
 
+void add_photos(CLI::App& command, std::string& photos);
 void add_device_flags(CLI::App& command, std::string& device, int& threads);
+void add_progress_flags(CLI::App& command, std::string& style, bool& quiet);
 
 }  // namespace lookalike

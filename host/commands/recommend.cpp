@@ -102,10 +102,7 @@ void add_recommend_command(CLI::App& app, Run& run) {
       ->type_name("FILE");
   add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours an item");
   add_device_flags(*command, options.device, options.threads);
-  command->add_option("--progress", options.progress, "auto, bar, plain, json or none")
-      ->type_name("STYLE")
-      ->capture_default_str();
-  command->add_flag("-q,--quiet", options.quiet, "Say nothing but errors");
+  add_progress_flags(*command, options.progress, options.quiet);
   command->callback([typed, &run] { run = [typed] { return run_recommend(*typed); }; });
 }
 

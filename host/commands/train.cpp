@@ -41,10 +41,6 @@ struct Typed {
   uint64_t memory = 0;
 };
 
-CLI::Validator one_of(const std::vector<std::string>& names) {
-  return CLI::Validator(CLI::IsMember(names)).description("");
-}
-
 std::array<uint8_t, 3> parse_background(const std::string& text) {
   const std::string digits = text == "white"   ? "ffffff"
                              : text == "black" ? "000000"
@@ -87,11 +83,7 @@ void add_train_command(CLI::App& app, Run& run) {
   const auto typed = std::make_shared<Typed>();
   TrainCommandOptions& options = typed->options;
   CLI::App* command = app.add_subcommand("train", kDescription);
-  command
-      ->add_option("PHOTOS", options.photos,
-                   "Folder (searched through), list file, .csv with a path column, or -")
-      ->required()
-      ->option_text(" ");
+  add_photos(*command, options.photos);
   command->add_option("-o,--output", options.model, "Folder for the model; made where it is missing")
       ->required()
       ->type_name("MODEL");
@@ -114,7 +106,7 @@ void add_train_command(CLI::App& app, Run& run) {
   command->add_option("--fit", typed->fit, "How a photo becomes square: pad, crop or stretch")
       ->type_name("HOW")
       ->capture_default_str()
-      ->check(one_of({"pad", "crop", "stretch"}));
+      ->check(CLI::Validator(CLI::IsMember({"pad", "crop", "stretch"})).description(""));
   command
       ->add_option("--background", typed->background,
                    "Under padding and transparency: white, black or #rrggbb")
@@ -126,11 +118,7 @@ void add_train_command(CLI::App& app, Run& run) {
                    "For decoded photos, as 512M or 4G; default: half of what is free")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false).description(""));
-  command->add_option("--progress", typed->progress, "auto, bar, plain, json or none")
-      ->type_name("STYLE")
-      ->capture_default_str()
-      ->check(one_of({"auto", "bar", "plain", "json", "none"}));
-  command->add_flag("-q,--quiet", options.quiet, "Say nothing but errors");
+  add_progress_flags(*command, typed->progress, options.quiet);
   command->add_flag("-f,--force", options.force, "Start over where the folder holds another run");
   command->callback([typed, &run] { run = [typed] { return run_typed(*typed); }; });
 }

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import struct
 import subprocess
+import unittest
 import zlib
 from pathlib import Path
 
@@ -66,3 +67,14 @@ def contents(catalog):
     files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((catalog / "codes").iterdir())}
     files["model"] = hashlib.sha256((catalog / "model.safetensors").read_bytes()).hexdigest()
     return {"files": files, "ledger": ledger(catalog)}
+
+
+class CommandTest(unittest.TestCase):
+    def assert_fails(self, result, code, *texts):
+        """One error line at the end, nothing on standard output."""
+        self.assertEqual(result.returncode, code, result.stderr)
+        error = result.stderr.splitlines()[-1]
+        self.assertRegex(error, r"^lookalike: error\[E_[A-Z_]+\]: ")
+        for text in texts:
+            self.assertIn(text, error)
+        self.assertEqual(result.stdout, "")

@@ -4,6 +4,7 @@ import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -17,7 +18,7 @@ BROKEN = {"discs/broken.jpg": b"\xff\xd8 no picture", "discs/empty.png": b"", "s
 SHARDS = 16  # of (PHOTOS + BROKEN) / 4
 
 
-class EncodeTest(unittest.TestCase):
+class EncodeTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
@@ -52,14 +53,6 @@ class EncodeTest(unittest.TestCase):
     def start(self, catalog):
         return subprocess.Popen([shop.PROGRAM, *map(str, self.words(catalog))], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
-
-    def assert_fails(self, result, code, *texts):
-        self.assertEqual(result.returncode, code, result.stderr)
-        error = result.stderr.splitlines()[-1]
-        self.assertRegex(error, r"^lookalike: error\[E_[A-Z_]+\]: ")
-        for text in texts:
-            self.assertIn(text, error)
-        self.assertEqual(result.stdout, "")
 
     def test_says_what_was_done_and_what_comes_next(self):
         self.assertEqual(self.first.stdout, "")
@@ -167,6 +160,25 @@ class EncodeTest(unittest.TestCase):
         forced = self.encode(catalog, "--force", photos=self.photos / "discs")
         self.assertEqual(forced.returncode, 0, forced.stderr)
         self.assertEqual(len(shop.ledger(catalog)["items"]), PHOTOS // 2)
+
+    def test_a_changed_column_is_another_list(self):
+        table = self.root / "priced.csv"
+        table.write_text(f"path,price\n{self.photos / 'discs' / '000.png'},10\n")
+        self.assertEqual(self.encode(self.catalog(), photos=table).returncode, 0)
+        table.write_text(f"path,price\n{self.photos / 'discs' / '000.png'},20\n")
+        self.assert_fails(self.encode(self.catalog(), photos=table), 2, "photos", "--force")
+
+    def test_a_number_that_is_not_finite_is_damage_and_named(self):
+        catalog = self.catalog()
+        self.encode(catalog)
+        shard = catalog / "codes" / "codes_00001.npy"
+        with open(shard, "r+b") as file:
+            file.seek(128 + 4 * 2888 * 2 + 4)
+            file.write(struct.pack("<f", float("nan")))
+        for words in (("recommend", "-o", "-"), ("search", "discs/000.png")):
+            result = shop.run(*words, "-c", catalog, text=True)
+            self.assertEqual(result.returncode, 6, result.stderr)
+            self.assertIn("codes_00001.npy: row 2 has a number that is not finite", result.stderr)
 
     def test_no_usable_photo_is_exit_code_3(self):
         empty, broken = self.root / "no_photos", self.root / "broken_photos"

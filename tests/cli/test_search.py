@@ -20,7 +20,7 @@ def png_size(data):
     return struct.unpack(">II", data[16:24])
 
 
-class SearchTest(unittest.TestCase):
+class SearchTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
@@ -50,14 +50,6 @@ class SearchTest(unittest.TestCase):
         done = shop.run("recommend", "-c", self.catalog, "-o", output, *words, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done
-
-    def assert_fails(self, result, code, *texts):
-        self.assertEqual(result.returncode, code, result.stderr)
-        error = result.stderr.splitlines()[-1]
-        self.assertRegex(error, r"^lookalike: error\[E_[A-Z_]+\]: ")
-        for text in texts:
-            self.assertIn(text, error)
-        self.assertEqual(result.stdout, "")
 
     def test_a_twin_is_first_and_the_item_itself_left_out(self):
         [result] = self.json("discs/004.png", "-k", "3")

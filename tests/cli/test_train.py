@@ -4,33 +4,19 @@ import hashlib
 import os
 import random
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
-import zlib
 from pathlib import Path
+
+import shop
+from shop import write_png
 
 PROGRAM = os.environ["LOOKALIKE"]
 PHOTOS = 40
 TRAINED = 36  # PHOTOS less the validation share of 0.1
-
-
-def write_png(path, width, height, pixel):
-    """pixel(x, y) -> (red, green, blue)."""
-    rows = b"".join(b"\0" + bytes(v for x in range(width) for v in pixel(x, y)) for y in range(height))
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
 
 
 def make_photos(folder):
@@ -58,7 +44,7 @@ def history_of(model):
     return [line.rsplit(",", 1)[0] for line in (model / "metrics.csv").read_text().splitlines()]
 
 
-class TrainTest(unittest.TestCase):
+class TrainTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
@@ -90,14 +76,6 @@ class TrainTest(unittest.TestCase):
 
     def model(self):
         return self.root / self.id().rsplit(".", 1)[-1]
-
-    def assert_fails(self, result, code, *texts):
-        self.assertEqual(result.returncode, code, result.stderr)
-        error = result.stderr.splitlines()[-1]
-        self.assertRegex(error, r"^lookalike: error\[E_[A-Z_]+\]: ")
-        for text in texts:
-            self.assertIn(text, error)
-        self.assertEqual(result.stdout, "")
 
     def test_writes_the_models_folder(self):
         self.assertEqual(self.first.stdout, "")
@@ -381,7 +359,7 @@ class TrainTest(unittest.TestCase):
                 self.assertFalse(model.exists())
 
 
-class FrameTest(unittest.TestCase):
+class FrameTest(shop.CommandTest):
     def run_words(self, *words, **settings):
         return subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=20, **settings)
 
@@ -394,6 +372,16 @@ class FrameTest(unittest.TestCase):
         self.assertEqual((train.returncode, train.stderr), (0, ""))
         for default in ("20", "32", "0.001", "0.1", "pad", "#ffffff", "auto"):
             self.assertIn("=" + default + " ", train.stdout)
+
+    def test_the_exit_code_is_told_where_standard_error_is_not(self):
+        for redirection in ("2>/dev/full", "2>&-", "0<&- 2>&-"):
+            with self.subTest(redirection):
+                done = subprocess.run(["sh", "-c", f'exec "$0" nonsense {redirection}', PROGRAM], timeout=20)
+                self.assertEqual(done.returncode, 2)
+
+    def test_what_the_system_refuses_is_exit_code_5(self):
+        result = self.run_words("train", ".", "-o", "m" * 300)
+        self.assert_fails(result, 5, "name too long")
 
     def test_version(self):
         self.assertRegex(self.run_words("--version").stdout, r"^lookalike \d+\.\d+\.\d+\n$")

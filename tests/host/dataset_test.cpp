@@ -247,7 +247,7 @@ TEST(ListFingerprint, TellsListsApart) {
   };
   const std::string base = fingerprint("a,1,x,\nb,2,y,\n");
   EXPECT_EQ(base.size(), 32U);
-  EXPECT_EQ(fingerprint("a,1,x,other\nb,2,y,columns\n"), base);
+  EXPECT_NE(fingerprint("a,1,x,other\nb,2,y,columns\n"), base);
   EXPECT_NE(fingerprint("b,2,y,\na,1,x,\n"), base);
   EXPECT_NE(fingerprint("a,1,x,\n"), base);
   EXPECT_NE(fingerprint("c,1,x,\nb,2,y,\n"), base);

@@ -1,6 +1,7 @@
 #include "host/metrics.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -21,7 +22,7 @@ class MetricsTest : public testing::Test {
   }
   void put(const std::string& text) const { std::ofstream(path_) << text; }
 
-  std::string path_ = testing::TempDir() + "metrics_test.csv";
+  std::string path_ = testing::TempDir() + "metrics_test." + std::to_string(getpid()) + ".csv";
 };
 
 constexpr const char* kHeader = "epoch,images,loss,validation_loss,learning_rate,seconds\n";

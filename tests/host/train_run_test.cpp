@@ -153,6 +153,16 @@ TEST_F(FolderTest, OtherSettingsComeBeforeTheirConsequences) {
   expect_error(ExitCode::kUsage, "--epochs was 40", [&] { folder.stored(options_, {{"epochs", "20"}}); });
 }
 
+TEST_F(FolderTest, StartingOverLeavesNothingToMistake) {
+  const TrainFolder folder(path_, {});
+  folder.write_state(*device_, position_, settings_);
+  folder.write_best(position_, settings_);
+  folder.start_over();
+  EXPECT_FALSE(fs::exists(folder.model_path()));
+  EXPECT_FALSE(folder.stored(options_, settings_));
+  folder.start_over();
+}
+
 TEST_F(FolderTest, AModelWithoutItsStateIsNotOverwritten) {
   const TrainFolder folder(path_, {});
   folder.write_best(position_, settings_);
@@ -207,7 +217,7 @@ TEST_F(FolderTest, RefusalsAreListedWhileThereAreAny) {
 }
 
 TEST(RunTraining, TakesItsOptionsWithoutACommandLine) {
-  const std::string root = testing::TempDir() + "run_training_test";
+  const std::string root = testing::TempDir() + "run_training_test." + std::to_string(getpid());
   fs::remove_all(root);
   fs::create_directories(root + "/photos");
   for (int i = 0; i < 5; ++i) {
