@@ -81,6 +81,14 @@ def untrained_model(arguments, seed):
     return folder
 
 
+def own_before_training(arguments):
+    """Our network as its training began: a step of this size changes no weight that is not zero."""
+    model = arguments.output / "own_before"
+    program(arguments, "train", arguments.photos / "train", "--validation", arguments.photos / "validation", "--fit",
+            "stretch", "--epochs", 1, "--learning-rate", "1e-30", "-o", model)
+    return model
+
+
 def precision(arguments, model):
     """Encodes all photos with a model and looks at everyone's nearest others."""
     catalog = arguments.output / f"{model.name}_catalog"
@@ -106,6 +114,7 @@ def main():
     own_model, own_loss = own_training(arguments)
     keras_model, keras_loss = keras_training(arguments)
     untrained = [precision(arguments, untrained_model(arguments, seed)) for seed in UNTRAINED_SEEDS]
+    before = precision(arguments, own_before_training(arguments))
     keras_precision = precision(arguments, keras_model)
     own_precision = precision(arguments, own_model)
     floor = article.entropy_floor(article.stretched_photos(arguments.photos / "validation"))
@@ -127,6 +136,10 @@ def main():
          f"{KERAS_PRECISION} within {KERAS_TOLERANCE}",
          abs(keras_precision - KERAS_PRECISION) <= KERAS_TOLERANCE)
     line(f"precision@{NEIGHBOURS}, ours", own_precision, f"at least {OWN_PRECISION}", own_precision >= OWN_PRECISION)
+    line(f"precision@{NEIGHBOURS}, ours before training", before)
+    margin = own_precision - before
+    line("ours above itself before training", margin, f"at least {OWN_MARGIN}", margin >= OWN_MARGIN)
+    line("ours above the best of the untrained", own_precision - max(untrained))
     margin = own_precision - statistics.mean(untrained)
     line("ours above the mean of the untrained", margin, f"at least {OWN_MARGIN}", margin >= OWN_MARGIN)
     return 1 if failures else 0
