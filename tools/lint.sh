@@ -20,7 +20,7 @@ while [[ ${1:-} == --* ]]; do
 done
 
 tools/install_packages.sh lint
-mapfile -t sources < <(git ls-files '*.h' '*.cpp')
+mapfile -t sources < <(git ls-files '*.h' '*.cpp' '*.cu')
 mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
 if [[ $fix -eq 1 ]]; then
   clang-format -i "${sources[@]}"

@@ -51,7 +51,7 @@ fi
 configure=(cmake --preset "$preset" -DLOOKALIKE_TESTS=ON -DLOOKALIKE_PYTHON="$PWD/.venv-tests/bin/python")
 [[ $preset != release ]] || configure+=(-DLOOKALIKE_BENCH=ON)
 if command -v ccache >/dev/null; then
-  configure+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  configure+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
 fi
 "${configure[@]}"
 cmake --build "$build"
