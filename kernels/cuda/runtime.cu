@@ -113,7 +113,7 @@ TensorMap make_tensor_map(const TensorLayout& layout) {
              CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (status != CUDA_SUCCESS)
     throw Error("cuTensorMapEncodeTiled: error " + std::to_string(static_cast<int>(status)));
-  static_assert(sizeof(CUtensorMap) == sizeof(TensorMap) && alignof(CUtensorMap) <= alignof(TensorMap));
+  static_assert(sizeof(CUtensorMap) == sizeof(TensorMap));
   TensorMap result;
   std::memcpy(result.bytes, &map, sizeof map);
   return result;

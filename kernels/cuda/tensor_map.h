@@ -14,7 +14,7 @@ struct TensorLayout {
   std::uint32_t box_x = 0, box_y = 0;               // elements, at most 256; box_x a multiple of 8
 };
 
-struct alignas(128) TensorMap {
+struct alignas(64) TensorMap {
   unsigned char bytes[128];
 };
 

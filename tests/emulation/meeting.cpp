@@ -29,16 +29,30 @@ void complete(Warp& w, Meeting& g, Thread* base) {
   ++g.generation;
 }
 
-// Why a lane that comes to `op` cannot join: some lane of its mask waits elsewhere.
-[[noreturn]] void divergent(const Warp& w, const Meeting& g, std::uint32_t mask, const char* op, Site at) {
-  const Thread* base = machine().current - machine().current->lane;
-  const std::uint32_t others = (w.waiting & mask) != 0 ? w.waiting & mask : g.arrived;
-  const Thread& other = base[__builtin_ctz(others)];
-  char text[96];
-  std::snprintf(text, sizeof text, " with mask %08x, but lane %u waits with mask %08x at ", mask, other.lane,
-                other.mask);
-  std::string what("divergent warp: ");
-  fail(what.append(op).append(text).append(other.op).append(" (" + where(other.at) + ")"), at);
+Meeting& meeting_of(Warp& w, std::uint32_t mask) {
+  const auto open = [mask](const Meeting& g) { return g.arrived != 0 && g.mask == mask; };
+  const auto* found = std::find_if(std::begin(w.meetings), std::end(w.meetings), open);
+  if (found == std::end(w.meetings))
+    found = std::find_if(std::begin(w.meetings), std::end(w.meetings),
+                         [](const Meeting& g) { return g.arrived == 0; });
+  return *const_cast<Meeting*>(found);  // 32 lanes are in 32 meetings at most
+}
+
+// A lane that comes to `op` cannot do so while another waits for it elsewhere. (One that waits for others
+// alone may still come.)
+void check_convergent(const Warp& w, const Meeting& g, std::uint32_t mask, const char* op, Site at) {
+  const Thread& self = *machine().current;
+  const Thread* base = &self - self.lane;
+  const bool joins = g.arrived == 0 || (std::strcmp(g.op, op) == 0 && g.at.line == at.line);
+  for (std::uint32_t left = w.waiting & mask; left != 0; left &= left - 1) {
+    const Thread& other = base[__builtin_ctz(left)];
+    if ((other.mask >> self.lane & 1) == 0 || (joins && other.wait == &g)) continue;
+    char text[96];
+    std::snprintf(text, sizeof text, " with mask %08x, but lane %u waits with mask %08x at ", mask,
+                  other.lane, other.mask);
+    std::string what("divergent warp: ");
+    fail(what.append(op).append(text).append(other.op).append(" (" + where(other.at) + ")"), at);
+  }
 }
 
 }  // namespace
@@ -98,10 +112,8 @@ void* collective(std::uint32_t mask, const char* op, Kind kind, const void* in, 
     fail(std::string(op) + ": lane " + std::to_string(t.lane) + " is not in its own mask", at);
   if (kind == Kind::aligned && w.gone != 0)
     fail(std::string(op) + " in a warp with missing or ended lanes", at);
-  Meeting& g = w.meetings[__builtin_ctz(mask)];
-  const bool joins = g.arrived != 0 ? g.mask == mask && std::strcmp(g.op, op) == 0 && g.at.line == at.line
-                                    : (w.waiting & mask) == 0;
-  if (!joins) divergent(w, g, mask, op, at);
+  Meeting& g = meeting_of(w, mask);
+  check_convergent(w, g, mask, op, at);
   if (g.arrived == 0) {
     g.mask = mask;
     g.op = op;

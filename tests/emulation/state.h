@@ -33,7 +33,7 @@ struct Thread {
   std::vector<void*> atomics;  // touched since the last fence
 };
 
-// One of a warp's rendezvous, kept under the lowest lane of its mask.
+// One of a warp's rendezvous; free while nobody has arrived.
 struct Meeting {
   std::uint32_t mask = 0, arrived = 0;
   unsigned generation = 0;
