@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <stdexcept>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -46,10 +47,19 @@ bool is_photo_name(const std::string& name) {
   return std::ranges::find(kExtensions, extension(name)) != kExtensions.end();
 }
 
-// The last folder that a path names; empty for a bare name.
-std::string folder_name(const std::string& path) {
-  const std::string name = fs::path(path).parent_path().filename().native();
-  return name == "." || name == ".." ? "" : name;
+bool is_name(const fs::path& part) {
+  return !part.empty() && part != "." && part != ".." && !part.has_root_directory();
+}
+
+// Empty for a bare name.
+std::string label_of(const std::string& path, Labels labels) {
+  const fs::path folder = fs::path(path).parent_path();
+  if (labels == Labels::kParent) return is_name(folder.filename()) ? folder.filename().native() : "";
+  if (labels == Labels::kTop) {
+    const auto first = std::ranges::find_if(folder, is_name);
+    return first == folder.end() ? "" : first->native();
+  }
+  return "";
 }
 
 std::string below(const std::string& folder, const std::string& path) {
@@ -73,7 +83,7 @@ std::string fingerprint_of(const std::vector<PhotoItem>& items) {
   return fingerprint.hex();
 }
 
-std::vector<PhotoItem> walk_folder(const std::string& folder) {
+std::vector<PhotoItem> walk_folder(const std::string& folder, Labels labels) {
   std::string root = folder;
   while (root.size() > 1 && root.ends_with('/')) root.pop_back();
   const size_t prefix = root.ends_with('/') ? root.size() : root.size() + 1;
@@ -85,7 +95,7 @@ std::vector<PhotoItem> walk_folder(const std::string& folder) {
       std::error_code gone;  // a name that leads nowhere is refused later, with its reason
       if (!is_photo_name(entry.path().native()) || entry.is_directory(gone)) continue;
       const std::string id = entry.path().native().substr(prefix);
-      items.push_back({id, entry.path().native(), folder_name(id), {}});
+      items.push_back({id, entry.path().native(), label_of(id, labels), {}});
     }
   } catch (const fs::filesystem_error& error) {
     throw usage_error(fmt::format("cannot search {}: {}; make it readable or give a list of photos", last,
@@ -127,6 +137,7 @@ std::string read_text_file(const std::string& path) {
 struct Listing {
   std::string name;    // of the list
   std::string folder;  // that relative paths are below
+  Labels labels = Labels::kParent;
   std::vector<PhotoItem> items;
   std::vector<int64_t> lines;
 };
@@ -139,7 +150,7 @@ void read_lines(std::string_view text, Listing& listing) {
     text.remove_prefix(std::min(end + 1, text.size()));
     if (path.ends_with('\r')) path.pop_back();
     if (path.empty()) continue;
-    listing.items.push_back({path, below(listing.folder, path), folder_name(path), {}});
+    listing.items.push_back({path, below(listing.folder, path), label_of(path, listing.labels), {}});
     listing.lines.push_back(line);
   }
 }
@@ -171,7 +182,8 @@ CsvColumns read_header(std::vector<std::string> names, const Listing& listing) {
   return columns;
 }
 
-void read_csv(std::string_view text, Listing& listing) {
+// asked: that the column `label` is not to be used.
+void read_csv(std::string_view text, bool asked, Listing& listing) {
   const auto fail = [&listing](int64_t line, const std::string& what) {
     return usage_error(fmt::format("{}, line {}: {}; correct the line", listing.name, line, what));
   };
@@ -180,6 +192,7 @@ void read_csv(std::string_view text, Listing& listing) {
   try {
     if (!reader.next(fields)) return;
     const CsvColumns columns = read_header(std::move(fields), listing);
+    if (columns.label && !asked) listing.labels = Labels::kColumn;
     while (reader.next(fields)) {
       if (fields.size() != columns.names.size()) {
         throw fail(reader.line(),
@@ -188,10 +201,11 @@ void read_csv(std::string_view text, Listing& listing) {
       const std::string& path = fields[columns.path];
       if (path.empty()) throw fail(reader.line(), "the path is empty");
       if (columns.id && fields[*columns.id].empty()) throw fail(reader.line(), "the id is empty");
-      PhotoItem item{columns.id ? fields[*columns.id] : path,
-                     below(listing.folder, path),
-                     columns.label ? fields[*columns.label] : folder_name(path),
-                     {}};
+      PhotoItem item{
+          columns.id ? fields[*columns.id] : path,
+          below(listing.folder, path),
+          listing.labels == Labels::kColumn ? fields[*columns.label] : label_of(path, listing.labels),
+          {}};
       for (size_t c = 0; c < fields.size(); ++c) {
         const bool own = c == columns.path || c == columns.id || c == columns.label;
         if (!own && !columns.names[c].empty()) item.columns.emplace(columns.names[c], std::move(fields[c]));
@@ -216,8 +230,9 @@ void check_ids(const Listing& listing) {
   }
 }
 
-std::vector<PhotoItem> read_listing(const std::string& source) {
+Listing read_listing(const std::string& source, std::optional<Labels> labels) {
   Listing listing;
+  listing.labels = labels.value_or(Labels::kParent);
   if (source == "-") {
     listing.name = "standard input";
     read_lines(read_text(STDIN_FILENO, listing.name), listing);
@@ -226,21 +241,50 @@ std::vector<PhotoItem> read_listing(const std::string& source) {
     listing.folder = fs::path(source).parent_path().native();
     const std::string text = read_text_file(source);
     if (extension(source) == "csv") {
-      read_csv(text, listing);
+      read_csv(text, labels.has_value(), listing);
     } else {
       read_lines(text, listing);
     }
   }
   check_ids(listing);
-  return std::move(listing.items);
+  return listing;
 }
 
 }  // namespace
 
-PhotoList list_photos(const std::string& source) {
+std::string to_string(Labels labels) {
+  switch (labels) {
+    case Labels::kParent:
+      return "parent";
+    case Labels::kTop:
+      return "top";
+    case Labels::kNone:
+      return "none";
+    case Labels::kColumn:
+      return "column";
+  }
+  throw std::logic_error("Labels without a name");
+}
+
+Labels parse_labels(const std::string& text) {
+  for (const Labels labels : {Labels::kParent, Labels::kTop, Labels::kNone}) {
+    if (text == to_string(labels)) return labels;
+  }
+  throw usage_error(fmt::format("--label is '{}', take parent, top or none", text));
+}
+
+PhotoList list_photos(const std::string& source, std::optional<Labels> labels) {
   std::error_code unreadable;
   const bool folder = source != "-" && fs::is_directory(source, unreadable);
-  PhotoList photos{source, folder ? walk_folder(source) : read_listing(source), {}};
+  PhotoList photos{
+      .source = source, .labels = labels.value_or(Labels::kParent), .items = {}, .fingerprint = {}};
+  if (folder) {
+    photos.items = walk_folder(source, photos.labels);
+  } else {
+    Listing listing = read_listing(source, labels);
+    photos.labels = listing.labels;
+    photos.items = std::move(listing.items);
+  }
   if (photos.items.empty()) {
     throw no_input_error(
         folder ? fmt::format("no photo in {}; it takes names ending in .jpg, .jpeg, .png, .webp, .bmp, .tif, "
@@ -273,7 +317,8 @@ Split split_photos(const PhotoList& photos, double share, uint64_t seed) {
   std::vector<bool> validation(photos.items.size(), false);
   for (int64_t i = 0; i < chosen; ++i) validation[order[static_cast<size_t>(i)].second] = true;
 
-  Split split{{photos.source, {}, {}}, {photos.source, {}, {}}};
+  const PhotoList none{.source = photos.source, .labels = photos.labels, .items = {}, .fingerprint = {}};
+  Split split{none, none};
   for (size_t i = 0; i < photos.items.size(); ++i) {
     (validation[i] ? split.validation : split.training).items.push_back(photos.items[i]);
   }

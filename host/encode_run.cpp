@@ -38,6 +38,7 @@ Settings catalog_settings(const EncodeCommandOptions& options, const Model& mode
   return {{"model", model_fingerprint(model)},
           {"photo_rule", to_string(model.rule)},
           {"photos", photos.fingerprint},
+          {"label", to_string(photos.labels)},
           {"shard_rows", std::to_string(options.shard_rows)},
           {"precision", "float32"},
           {"device", device.kind},
@@ -149,7 +150,7 @@ int run_encoding(const EncodeCommandOptions& options) {
   std::string reason;
   const auto device = make_device(options.device, options.threads, &reason);
   device->set_parameters(model.parameters);
-  const PhotoList photos = list_photos(options.photos);
+  const PhotoList photos = list_photos(options.photos, options.labels);
   const int64_t listed = static_cast<int64_t>(photos.items.size());
 
   Settings settings = catalog_settings(options, model, photos, device->facts());

@@ -28,6 +28,7 @@ constexpr int64_t kMaxShardRows = 1 << 17;
 void add_encode_command(CLI::App& app, Run& run) {
   struct Typed {
     EncodeCommandOptions options;
+    std::string label;
     std::string progress = "auto";
   };
   const auto typed = std::make_shared<Typed>();
@@ -38,6 +39,12 @@ void add_encode_command(CLI::App& app, Run& run) {
   command->add_option("-o,--output", options.catalog, "Folder for the catalog; made where it is missing")
       ->required()
       ->type_name("CATALOG");
+  command
+      ->add_option("--label", typed->label,
+                   "Label of a photo: its parent folder, the top one, or none; default: the CSV's column\n"
+                   "label, else parent")
+      ->type_name("FROM")
+      ->check(CLI::Validator(CLI::IsMember({"parent", "top", "none"})).description(""));
   add_device_flags(*command, options.device, options.threads);
   add_number(*command, "--batch-size", options.batch_size, "IMAGES", "Images the device gets at once");
   add_number(*command, "--shard-rows", options.shard_rows, "IMAGES",
@@ -47,6 +54,7 @@ void add_encode_command(CLI::App& app, Run& run) {
   command->callback([typed, &run] {
     run = [typed] {
       EncodeCommandOptions& chosen = typed->options;
+      if (!typed->label.empty()) chosen.labels = parse_labels(typed->label);
       chosen.progress = parse_progress_style(typed->progress);
       require_within("--batch-size", chosen.batch_size, 1, kMaxBatch);
       require_within("--shard-rows", chosen.shard_rows, 1, kMaxShardRows);

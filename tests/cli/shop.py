@@ -53,12 +53,17 @@ def train(photos, model):
         raise AssertionError(done.stderr.decode(errors="replace"))
 
 
-def ledger(catalog):
-    """A sorted dump of catalog.sqlite."""
+def query(catalog, sql):
+    """Rows of catalog.sqlite, texts as bytes."""
     with sqlite3.connect(f"file:{catalog}/catalog.sqlite?mode=ro", uri=True) as database:
         database.text_factory = bytes
-        tables = [row[0].decode() for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {table: sorted(map(repr, database.execute(f'SELECT * FROM "{table}"'))) for table in sorted(tables)}
+        return database.execute(sql).fetchall()
+
+
+def ledger(catalog):
+    """A sorted dump of catalog.sqlite."""
+    tables = [name.decode() for (name,) in query(catalog, "SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {table: sorted(map(repr, query(catalog, f'SELECT * FROM "{table}"'))) for table in sorted(tables)}
 
 
 def contents(catalog):

@@ -180,6 +180,17 @@ class EncodeTest(shop.CommandTest):
             self.assertEqual(result.returncode, 6, result.stderr)
             self.assertIn("codes_00001.npy: row 2 has a number that is not finite", result.stderr)
 
+    def test_labels_come_from_where_they_are_asked_for(self):
+        table = self.root / "labelled.csv"
+        table.write_text(f"path,label\n{self.photos / 'discs' / '000.png'},round\n")
+        for flags, label in (((), "round"), (("--label", "parent"), "discs"), (("--label=none",), "")):
+            catalog = self.root / f"labelled_{label}"
+            done = self.encode(catalog, *flags, photos=table)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(shop.query(catalog, "SELECT label FROM items"), [(label.encode(),)])
+        other = self.encode(self.root / "labelled_round", "--label", "top", photos=table)
+        self.assert_fails(other, 2, "label 'column', not 'top'", "--force")
+
     def test_no_usable_photo_is_exit_code_3(self):
         empty, broken = self.root / "no_photos", self.root / "broken_photos"
         empty.mkdir()

@@ -222,6 +222,48 @@ TEST(ListCsv, PathStandsForIdAndLabel) {
   EXPECT_THAT(photos.items[0].columns, IsEmpty());
 }
 
+std::vector<std::string> labels_of(const std::string& source, std::optional<Labels> labels) {
+  std::vector<std::string> all;
+  for (const PhotoItem& item : list_photos(source, labels).items) all.push_back(item.label);
+  return all;
+}
+
+TEST(ListLabels, ComeFromTheFoldersThatAreAskedFor) {
+  const TemporaryFolder folder;
+  for (const char* name : {"0.jpg", "shirts/1.jpg", "shirts/red/2.jpg", "shirts/red/xl/3.jpg"}) {
+    folder.write(name, "content");
+  }
+  EXPECT_THAT(labels_of(folder.path(), {}), ElementsAre("", "shirts", "red", "xl"));
+  EXPECT_THAT(labels_of(folder.path(), Labels::kParent), ElementsAre("", "shirts", "red", "xl"));
+  EXPECT_THAT(labels_of(folder.path(), Labels::kTop), ElementsAre("", "shirts", "shirts", "shirts"));
+  EXPECT_THAT(labels_of(folder.path(), Labels::kNone), ElementsAre("", "", "", ""));
+  const std::string list = folder.write("list", "./a/b/1.jpg\n/c/d/2.jpg\n../e/f/3.jpg\n4.jpg\n./5.jpg\n");
+  EXPECT_THAT(labels_of(list, Labels::kTop), ElementsAre("a", "c", "e", "", ""));
+  EXPECT_THAT(labels_of(list, Labels::kParent), ElementsAre("b", "d", "f", "", ""));
+}
+
+TEST(ListLabels, TheColumnStandsWhereNothingElseIsAskedFor) {
+  const TemporaryFolder folder;
+  const std::string with = folder.write("with.csv", "path,label\na/b/1.jpg,hats\n");
+  EXPECT_THAT(labels_of(with, {}), ElementsAre("hats"));
+  EXPECT_EQ(list_photos(with).labels, Labels::kColumn);
+  EXPECT_THAT(labels_of(with, Labels::kTop), ElementsAre("a"));
+  EXPECT_THAT(labels_of(with, Labels::kNone), ElementsAre(""));
+  EXPECT_THAT(list_photos(with, Labels::kNone).items[0].columns, IsEmpty());
+  const std::string without = folder.write("without.csv", "path\na/b/1.jpg\n");
+  EXPECT_THAT(labels_of(without, {}), ElementsAre("b"));
+  EXPECT_EQ(list_photos(without).labels, Labels::kParent);
+}
+
+TEST(ListLabels, AreNamedAsTheFlagTakesThem) {
+  for (const Labels labels : {Labels::kParent, Labels::kTop, Labels::kNone}) {
+    EXPECT_EQ(parse_labels(to_string(labels)), labels);
+  }
+  for (const char* text : {"", "column", "Top"}) {
+    EXPECT_THAT(error_of([&] { parse_labels(text); }), HasSubstr("E_USAGE: --label is "));
+  }
+}
+
 TEST(ListCsv, ErrorsNameTheLine) {
   const TemporaryFolder folder;
   const auto error = [&folder](const std::string& text) {
@@ -257,7 +299,8 @@ TEST(ListFingerprint, TellsListsApart) {
 }
 
 PhotoList numbered(int64_t count) {
-  PhotoList photos{"source", {}, ""};
+  PhotoList photos;
+  photos.source = "source";
   for (int64_t i = 0; i < count; ++i) {
     const std::string name = std::to_string(i);
     photos.items.push_back({name, "/" + name, "", {}});
