@@ -12,7 +12,7 @@ packages_of() {
   case $1 in
     build) echo g++ cmake ninja-build pkg-config libhwy-dev libopencv-imgcodecs-dev libopencv-imgproc-dev \
       libjpeg62-turbo-dev libsqlite3-dev libcli11-dev nlohmann-json3-dev libfmt-dev libxxhash-dev ;;
-    test) echo libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv ;;
+    test) echo clang libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv ;;
     lint) echo clang-format clang-tidy shellcheck ;;
     photos) echo tuxpaint-stamps-default ;;
     *) fail "no group '$1', groups are build, test, lint and photos" ;;

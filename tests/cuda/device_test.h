@@ -21,11 +21,24 @@ class DeviceTest : public ::testing::Test {
   }
 };
 
+#if defined(__has_feature)
+#define LOOKALIKE_HAS_FEATURE(x) __has_feature(x)
+#else
+#define LOOKALIKE_HAS_FEATURE(x) 0
+#endif
+
 // AddressSanitizer has walls of its own, and sees reads as well, if ours do not hide them.
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || LOOKALIKE_HAS_FEATURE(address_sanitizer)
 inline constexpr std::size_t kWall = 0;
 #else
 inline constexpr std::size_t kWall = 512;  // bytes
+#endif
+
+// ThreadSanitizer takes a hundred times as long: tests then run small shapes.
+#if defined(__SANITIZE_THREAD__) || LOOKALIKE_HAS_FEATURE(thread_sanitizer)
+inline constexpr bool kSmallShapes = true;
+#else
+inline constexpr bool kSmallShapes = false;
 #endif
 
 // Device memory between walls of known bytes, itself filled with 0xff (NaN) until a kernel writes it.

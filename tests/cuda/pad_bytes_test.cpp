@@ -13,6 +13,7 @@ using PadBytes = DeviceTest;
 // quotient of two bytes is never within 2^-54 of the middle of two floats without being it.
 TEST_F(PadBytes, EqualsTheReference) {
   for (const std::int64_t n : {1, 3}) {
+    if (kSmallShapes && n > 1) continue;
     const auto images = random_image(31, n * kImageBytes);
     std::vector<float> expected;
     for (std::int64_t i = 0; i < n; ++i) {

@@ -121,7 +121,7 @@ __global__ void atomic_probe(unsigned* counters, unsigned* tickets) {
   atomicMax(&counters[1], t);
   atomicMin(&counters[2], t);
   atomicOr(&counters[3], 1U << t % 32);
-  for (unsigned old = counters[4], seen = old + 1; seen != old;) {
+  for (unsigned old = 0, seen = 1; seen != old;) {
     seen = old;
     old = atomicCAS(&counters[4], seen, seen + 2);
   }
