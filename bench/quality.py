@@ -4,9 +4,11 @@
   bench/quality.py CLOTHING -o OUT     CLOTHING holds train/ and validation/, a photo's folder is its label
 
 Prints the loss of our training on validation/ with the least that any network could reach, and precision@5 (the
-share of a photo's 5 nearest others with its own label, over all photos) of Keras's trained weights, our own and
-untrained ones. Needs the virtual environment of tools/requirements-peers.txt and build/lookalike. Keras's
-training (minutes) is kept in OUT, and --keras-weights takes a file made before.
+share of a photo's 5 nearest others with its own label, over all photos) of Keras's trained weights and of our own
+network before and after training. First weights are drawn by lot, and an untrained encoder is as good as its luck:
+so ours is judged by its mean over --seeds seeds (1, 2, ...), and every seed is printed. Needs the virtual
+environment of tools/requirements-peers.txt and build/lookalike. Keras's training (minutes) is kept in OUT, and
+--keras-weights takes a file made before.
 """
 
 import argparse
@@ -29,7 +31,6 @@ import model_file
 
 NEIGHBOURS = 5
 RULE = "stretch #ffffff"
-UNTRAINED_SEEDS = (1, 2, 3)
 
 # Measured with Keras 3.15.1 on the 3,409 photos of the public "clothing dataset (small)".
 LOSS_TARGET = 0.5710
@@ -42,6 +43,7 @@ def parse_arguments():
     parser.add_argument("photos", type=pathlib.Path, help="folder holding train/ and validation/")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, help="folder for all that is made")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=8, help="our trainings, seeds 1 to this")
     parser.add_argument("--keras-weights", type=pathlib.Path, help=".weights.h5 of a training done before")
     parser.add_argument("--program", default=str(ROOT / "build" / "lookalike"), help="default build/lookalike")
     return parser.parse_args()
@@ -51,11 +53,11 @@ def program(arguments, *words):
     subprocess.run([arguments.program, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
-def own_training(arguments):
+def own_training(arguments, name, seed, *options):
     """-> (model folder, validation loss of the weights it keeps)."""
-    model = arguments.output / "own"
+    model = arguments.output / f"{name}_{seed}"
     program(arguments, "train", arguments.photos / "train", "--validation", arguments.photos / "validation", "--fit",
-            "stretch", "--epochs", arguments.epochs, "-o", model)
+            "stretch", "--seed", seed, *options, "-o", model)
     with open(model / "metrics.csv", encoding="utf-8") as file:
         losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
     return model, min(losses)
@@ -75,18 +77,12 @@ def keras_training(arguments):
     return arguments.output / "keras", loss
 
 
-def untrained_model(arguments, seed):
-    folder = arguments.output / f"untrained_{seed}"
-    model_file.write_model(folder / "model.safetensors", model_file.glorot_tensors(seed), RULE)
-    return folder
-
-
-def own_before_training(arguments):
-    """Our network as its training began: a step of this size changes no weight that is not zero."""
-    model = arguments.output / "own_before"
-    program(arguments, "train", arguments.photos / "train", "--validation", arguments.photos / "validation", "--fit",
-            "stretch", "--epochs", 1, "--learning-rate", "1e-30", "-o", model)
-    return model
+def own_seed(arguments, seed):
+    """-> (validation loss, precision before training, precision after)."""
+    # The network as its training begins: a step of this size changes no weight that is not zero.
+    before, _ = own_training(arguments, "before", seed, "--epochs", 1, "--learning-rate", "1e-30")
+    model, loss = own_training(arguments, "own", seed, "--epochs", arguments.epochs)
+    return loss, precision(arguments, before), precision(arguments, model)
 
 
 def precision(arguments, model):
@@ -111,12 +107,9 @@ def precision(arguments, model):
 def main():
     arguments = parse_arguments()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    own_model, own_loss = own_training(arguments)
     keras_model, keras_loss = keras_training(arguments)
-    untrained = [precision(arguments, untrained_model(arguments, seed)) for seed in UNTRAINED_SEEDS]
-    before = precision(arguments, own_before_training(arguments))
     keras_precision = precision(arguments, keras_model)
-    own_precision = precision(arguments, own_model)
+    losses, before, after = zip(*(own_seed(arguments, seed) for seed in range(1, arguments.seeds + 1)))
     floor = article.entropy_floor(article.stretched_photos(arguments.photos / "validation"))
 
     failures = 0
@@ -129,19 +122,19 @@ def main():
     line("entropy of the validation pixels (floor)", floor)
     if keras_loss is not None:
         line("validation loss, Keras", keras_loss)
-    line("validation loss, ours", own_loss, f"at most {LOSS_TARGET:.4f}", own_loss <= LOSS_TARGET)
-    for seed, value in zip(UNTRAINED_SEEDS, untrained):
-        line(f"precision@{NEIGHBOURS}, untrained, seed {seed}", value)
+    line("validation loss, ours, worst seed", max(losses), f"at most {LOSS_TARGET:.4f}", max(losses) <= LOSS_TARGET)
     line(f"precision@{NEIGHBOURS}, Keras's weights imported", keras_precision,
          f"{KERAS_PRECISION} within {KERAS_TOLERANCE}",
          abs(keras_precision - KERAS_PRECISION) <= KERAS_TOLERANCE)
-    line(f"precision@{NEIGHBOURS}, ours", own_precision, f"at least {OWN_PRECISION}", own_precision >= OWN_PRECISION)
-    line(f"precision@{NEIGHBOURS}, ours before training", before)
-    margin = own_precision - before
-    line("ours above itself before training", margin, f"at least {OWN_MARGIN}", margin >= OWN_MARGIN)
-    line("ours above the best of the untrained", own_precision - max(untrained))
-    margin = own_precision - statistics.mean(untrained)
-    line("ours above the mean of the untrained", margin, f"at least {OWN_MARGIN}", margin >= OWN_MARGIN)
+    for seed, values in enumerate(zip(before, after), start=1):
+        print(f"precision@{NEIGHBOURS}, ours, seed {seed}: {values[0]:.4f} before training, {values[1]:.4f} after")
+    margins = [late - early for early, late in zip(before, after)]
+    line(f"precision@{NEIGHBOURS}, ours, mean of seeds", statistics.mean(after), f"at least {OWN_PRECISION}",
+         statistics.mean(after) >= OWN_PRECISION)
+    line("ours above itself before training, mean of seeds", statistics.mean(margins), f"at least {OWN_MARGIN}",
+         statistics.mean(margins) >= OWN_MARGIN)
+    if len(margins) > 1:
+        line("standard error of that mean", statistics.stdev(margins) / len(margins) ** 0.5)
     return 1 if failures else 0
 
 

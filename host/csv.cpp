@@ -1,6 +1,7 @@
 #include "host/csv.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lookalike {
 
@@ -9,9 +10,31 @@ std::string_view drop_byte_order_mark(std::string_view text) {
   return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
 }
 
-CsvReader::CsvReader(std::string_view text) : rest_(drop_byte_order_mark(text)) {}
+namespace {
 
-bool CsvReader::at_line_end() const { return rest_.starts_with("\n") || rest_.starts_with("\r\n"); }
+CsvReader::NextLine lines_of(std::string_view text) {
+  return [rest = drop_byte_order_mark(text)](std::string& line) mutable {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    line = rest.substr(0, std::min(end + 1, rest.size()));
+    rest.remove_prefix(line.size());
+    return !line.empty();
+  };
+}
+
+}  // namespace
+
+CsvReader::CsvReader(NextLine next_line) : next_line_(std::move(next_line)) {}
+
+CsvReader::CsvReader(std::string_view text) : CsvReader(lines_of(text)) {}
+
+bool CsvReader::read_line() {
+  if (!next_line_(buffer_)) return false;
+  rest_ = buffer_;
+  ++line_;
+  return true;
+}
+
+bool CsvReader::at_line_end() const { return rest_.empty() || rest_ == "\n" || rest_ == "\r\n"; }
 
 std::string CsvReader::quoted_field() {
   const int64_t start = line_;
@@ -19,9 +42,12 @@ std::string CsvReader::quoted_field() {
   rest_.remove_prefix(1);
   for (;;) {
     const size_t quote = rest_.find('"');
-    if (quote == std::string_view::npos) throw CsvError(start, "a quote is opened and never closed");
+    if (quote == std::string_view::npos) {
+      field += rest_;
+      if (!read_line()) throw CsvError(start, "a quote is opened and never closed");
+      continue;
+    }
     field += rest_.substr(0, quote);
-    line_ += std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(quote), '\n');
     rest_.remove_prefix(quote + 1);
     if (!rest_.starts_with('"')) return field;
     field += '"';
@@ -30,20 +56,16 @@ std::string CsvReader::quoted_field() {
 }
 
 bool CsvReader::next(std::vector<std::string>& fields) {
-  while (at_line_end()) {
-    rest_.remove_prefix(rest_.front() == '\n' ? 1 : 2);
-    ++line_;
-  }
-  if (rest_.empty()) return false;
+  do {
+    if (!read_line()) return false;
+  } while (at_line_end());
 
   record_line_ = line_;
   fields.clear();
   for (;;) {
     if (rest_.starts_with('"')) {
       fields.push_back(quoted_field());
-      if (!rest_.empty() && !rest_.starts_with(',') && !at_line_end()) {
-        throw CsvError(line_, "text follows a closing quote");
-      }
+      if (!rest_.starts_with(',') && !at_line_end()) throw CsvError(line_, "text follows a closing quote");
     } else {
       const size_t end = std::min(rest_.find_first_of(",\n"), rest_.size());
       std::string_view field = rest_.substr(0, end);
@@ -52,14 +74,9 @@ bool CsvReader::next(std::vector<std::string>& fields) {
       fields.emplace_back(field);
       rest_.remove_prefix(end);
     }
-    if (!rest_.starts_with(',')) break;
+    if (!rest_.starts_with(',')) return true;
     rest_.remove_prefix(1);
   }
-  if (at_line_end()) {
-    rest_.remove_prefix(rest_.front() == '\n' ? 1 : 2);
-    ++line_;
-  }
-  return true;
 }
 
 std::string quoted_csv_field(const std::string& field) {

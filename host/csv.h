@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -22,6 +23,12 @@ class CsvError : public std::runtime_error {
 // within an unquoted field is a character like any other.
 class CsvReader {
  public:
+  // Sets the next line, with its end; false where there is none.
+  using NextLine = std::function<bool(std::string& line)>;
+
+  // Memory is that of one record.
+  explicit CsvReader(NextLine next_line);
+  // All of a text, which has to outlive the reader.
   explicit CsvReader(std::string_view text);
 
   // False at the end. Throws CsvError for a quote that is not closed, or closed before the field's end.
@@ -32,9 +39,12 @@ class CsvReader {
  private:
   std::string quoted_field();
   bool at_line_end() const;
+  bool read_line();
 
-  std::string_view rest_;
-  int64_t line_ = 1, record_line_ = 1;
+  NextLine next_line_;
+  std::string buffer_;     // the line at work
+  std::string_view rest_;  // of buffer_
+  int64_t line_ = 0, record_line_ = 0;
 };
 
 // As it is, or in quotes where it needs them.

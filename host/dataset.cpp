@@ -14,20 +14,18 @@
 #include <optional>
 #include <stdexcept>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "engine/error.h"
 #include "host/csv.h"
 #include "host/files.h"
-#include "host/fingerprint.h"
+#include "host/photo_table.h"
+#include "host/text_lines.h"
 
 namespace lookalike {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int64_t kMaxListBytes = int64_t{4} << 30;
 
 std::string lower(std::string text) {
   for (char& c : text) {
@@ -68,26 +66,10 @@ std::string below(const std::string& folder, const std::string& path) {
                                                  : folder + '/' + path;
 }
 
-std::string fingerprint_of(const std::vector<PhotoItem>& items) {
-  Fingerprint fingerprint;
-  for (const PhotoItem& item : items) {
-    fingerprint.add(item.id);
-    fingerprint.add(item.path);
-    fingerprint.add(item.label);
-    fingerprint.add(static_cast<uint64_t>(item.columns.size()));
-    for (const auto& [name, value] : item.columns) {
-      fingerprint.add(name);
-      fingerprint.add(value);
-    }
-  }
-  return fingerprint.hex();
-}
-
-std::vector<PhotoItem> walk_folder(const std::string& folder, Labels labels) {
+void walk_folder(const std::string& folder, PhotoTable& photos) {
   std::string root = folder;
   while (root.size() > 1 && root.ends_with('/')) root.pop_back();
   const size_t prefix = root.ends_with('/') ? root.size() : root.size() + 1;
-  std::vector<PhotoItem> items;
   std::string last = root;  // the folder to be searched next, where that fails
   try {
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
@@ -95,63 +77,38 @@ std::vector<PhotoItem> walk_folder(const std::string& folder, Labels labels) {
       std::error_code gone;  // a name that leads nowhere is refused later, with its reason
       if (!is_photo_name(entry.path().native()) || entry.is_directory(gone)) continue;
       const std::string id = entry.path().native().substr(prefix);
-      items.push_back({id, entry.path().native(), label_of(id, labels), {}});
+      photos.add({id, entry.path().native(), label_of(id, photos.labels), {}}, 0);
     }
   } catch (const fs::filesystem_error& error) {
     throw usage_error(fmt::format("cannot search {}: {}; make it readable or give a list of photos", last,
                                   error.code().message()));
   }
-  std::ranges::sort(items, {}, &PhotoItem::id);
-  return items;
+  photos.sort();
 }
 
-std::string read_text(int descriptor, const std::string& name) {
-  std::string text;
-  std::vector<char> buffer(size_t{1} << 20);
-  for (;;) {
-    const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw usage_error(fmt::format("cannot read {}: {}", name, std::strerror(errno)));
-    if (got == 0) return text;
-    const std::string_view piece(buffer.data(), static_cast<size_t>(got));
-    if (piece.find('\0') != std::string_view::npos) {
-      throw usage_error(fmt::format("{} is not text; give a folder, a list of paths or a .csv", name));
-    }
-    text += piece;
-    if (static_cast<int64_t>(text.size()) > kMaxListBytes) {
-      throw usage_error(fmt::format("{} is longer than {} bytes; split it", name, kMaxListBytes));
-    }
-  }
-}
-
-std::string read_text_file(const std::string& path) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+FileDescriptor open_listing(const std::string& path) {
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) {
     throw usage_error(fmt::format("cannot read {}: {}; give a folder, a list of paths, a .csv or -", path,
                                   std::strerror(errno)));
   }
-  return read_text(file.get(), path);
+  return file;
 }
 
-// Items with the line of each, for messages.
+// A list being read.
 struct Listing {
-  std::string name;    // of the list
+  std::string name;    // for messages
   std::string folder;  // that relative paths are below
-  Labels labels = Labels::kParent;
-  std::vector<PhotoItem> items;
-  std::vector<int64_t> lines;
+  PhotoTable& photos;
 };
 
-void read_lines(std::string_view text, Listing& listing) {
-  text = drop_byte_order_mark(text);
-  for (int64_t line = 1; !text.empty(); ++line) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string path(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
+void read_lines(TextLines& lines, const Listing& listing) {
+  std::string path;
+  for (int64_t line = 1; lines.next(path); ++line) {
+    if (path.ends_with('\n')) path.pop_back();
     if (path.ends_with('\r')) path.pop_back();
     if (path.empty()) continue;
-    listing.items.push_back({path, below(listing.folder, path), label_of(path, listing.labels), {}});
-    listing.lines.push_back(line);
+    listing.photos.add({path, below(listing.folder, path), label_of(path, listing.photos.labels), {}}, line);
   }
 }
 
@@ -183,16 +140,17 @@ CsvColumns read_header(std::vector<std::string> names, const Listing& listing) {
 }
 
 // asked: that the column `label` is not to be used.
-void read_csv(std::string_view text, bool asked, Listing& listing) {
+void read_csv(TextLines& lines, bool asked, const Listing& listing) {
   const auto fail = [&listing](int64_t line, const std::string& what) {
     return usage_error(fmt::format("{}, line {}: {}; correct the line", listing.name, line, what));
   };
-  CsvReader reader(text);
+  PhotoTable& photos = listing.photos;
+  CsvReader reader([&lines](std::string& line) { return lines.next(line); });
   std::vector<std::string> fields;
   try {
     if (!reader.next(fields)) return;
     const CsvColumns columns = read_header(std::move(fields), listing);
-    if (columns.label && !asked) listing.labels = Labels::kColumn;
+    if (columns.label && !asked) photos.labels = Labels::kColumn;
     while (reader.next(fields)) {
       if (fields.size() != columns.names.size()) {
         throw fail(reader.line(),
@@ -204,50 +162,39 @@ void read_csv(std::string_view text, bool asked, Listing& listing) {
       PhotoItem item{
           columns.id ? fields[*columns.id] : path,
           below(listing.folder, path),
-          listing.labels == Labels::kColumn ? fields[*columns.label] : label_of(path, listing.labels),
+          photos.labels == Labels::kColumn ? fields[*columns.label] : label_of(path, photos.labels),
           {}};
       for (size_t c = 0; c < fields.size(); ++c) {
         const bool own = c == columns.path || c == columns.id || c == columns.label;
         if (!own && !columns.names[c].empty()) item.columns.emplace(columns.names[c], std::move(fields[c]));
       }
-      listing.items.push_back(std::move(item));
-      listing.lines.push_back(reader.line());
+      photos.add(item, reader.line());
     }
   } catch (const CsvError& error) {
     throw fail(error.line(), error.what());
   }
 }
 
-void check_ids(const Listing& listing) {
-  std::unordered_map<std::string_view, size_t> first;
-  first.reserve(listing.items.size());
-  for (size_t i = 0; i < listing.items.size(); ++i) {
-    const auto [other, is_new] = first.emplace(listing.items[i].id, i);
-    if (is_new) continue;
-    throw usage_error(fmt::format("{}, lines {} and {}: two photos have the id {}; ids must differ",
-                                  listing.name, listing.lines[other->second], listing.lines[i],
-                                  listing.items[i].id));
-  }
-}
-
-Listing read_listing(const std::string& source, std::optional<Labels> labels) {
-  Listing listing;
-  listing.labels = labels.value_or(Labels::kParent);
+void read_listing(bool column_unused, PhotoTable& photos) {
+  const std::string& source = photos.source();
   if (source == "-") {
-    listing.name = "standard input";
-    read_lines(read_text(STDIN_FILENO, listing.name), listing);
+    TextLines lines(STDIN_FILENO, "standard input");
+    read_lines(lines, {"standard input", "", photos});
   } else {
-    listing.name = source;
-    listing.folder = fs::path(source).parent_path().native();
-    const std::string text = read_text_file(source);
+    const FileDescriptor file = open_listing(source);
+    TextLines lines(file.get(), source);
+    const Listing listing{source, fs::path(source).parent_path().native(), photos};
     if (extension(source) == "csv") {
-      read_csv(text, labels.has_value(), listing);
+      read_csv(lines, column_unused, listing);
     } else {
-      read_lines(text, listing);
+      read_lines(lines, listing);
     }
   }
-  check_ids(listing);
-  return listing;
+  if (const std::optional<EqualIds> equal = photos.equal_ids()) {
+    throw usage_error(fmt::format("{}, lines {} and {}: two photos have the id {}; ids must differ",
+                                  source == "-" ? "standard input" : source, equal->first_line,
+                                  equal->second_line, equal->id));
+  }
 }
 
 }  // namespace
@@ -273,27 +220,39 @@ Labels parse_labels(const std::string& text) {
   throw usage_error(fmt::format("--label is '{}', take parent, top or none", text));
 }
 
-PhotoList list_photos(const std::string& source, std::optional<Labels> labels) {
+void ListFingerprint::add(const PhotoItem& item) {
+  fingerprint_.add(item.id);
+  fingerprint_.add(item.path);
+  fingerprint_.add(item.label);
+  fingerprint_.add(static_cast<uint64_t>(item.columns.size()));
+  for (const auto& [name, value] : item.columns) {
+    fingerprint_.add(name);
+    fingerprint_.add(value);
+  }
+}
+
+PhotoTable tabulate_photos(const std::string& source, std::optional<Labels> labels) {
   std::error_code unreadable;
   const bool folder = source != "-" && fs::is_directory(source, unreadable);
-  PhotoList photos{
-      .source = source, .labels = labels.value_or(Labels::kParent), .items = {}, .fingerprint = {}};
+  PhotoTable photos(source);
+  photos.labels = labels.value_or(Labels::kParent);
   if (folder) {
-    photos.items = walk_folder(source, photos.labels);
+    walk_folder(source, photos);
   } else {
-    Listing listing = read_listing(source, labels);
-    photos.labels = listing.labels;
-    photos.items = std::move(listing.items);
+    read_listing(labels.has_value(), photos);
   }
-  if (photos.items.empty()) {
+  if (photos.size() == 0) {
     throw no_input_error(
         folder ? fmt::format("no photo in {}; it takes names ending in .jpg, .jpeg, .png, .webp, .bmp, .tif, "
                              ".tiff or .gif",
                              source)
                : fmt::format("{} lists no photo", source == "-" ? "standard input" : source));
   }
-  photos.fingerprint = fingerprint_of(photos.items);
   return photos;
+}
+
+PhotoList list_photos(const std::string& source, std::optional<Labels> labels) {
+  return tabulate_photos(source, labels).list();
 }
 
 Split split_photos(const PhotoList& photos, double share, uint64_t seed) {
@@ -322,8 +281,11 @@ Split split_photos(const PhotoList& photos, double share, uint64_t seed) {
   for (size_t i = 0; i < photos.items.size(); ++i) {
     (validation[i] ? split.validation : split.training).items.push_back(photos.items[i]);
   }
-  split.training.fingerprint = fingerprint_of(split.training.items);
-  split.validation.fingerprint = fingerprint_of(split.validation.items);
+  for (PhotoList* part : {&split.training, &split.validation}) {
+    ListFingerprint fingerprint;
+    for (const PhotoItem& item : part->items) fingerprint.add(item);
+    part->fingerprint = fingerprint.hex();
+  }
   return split;
 }
 

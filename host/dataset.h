@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "host/fingerprint.h"
+
 namespace lookalike {
 
 // Where a photo's label comes from.
@@ -35,12 +37,26 @@ struct PhotoList {
   std::string fingerprint;
 };
 
+// PhotoList's fingerprint, item by item.
+class ListFingerprint {
+ public:
+  void add(const PhotoItem& item);
+  std::string hex() const { return fingerprint_.hex(); }
+
+ private:
+  Fingerprint fingerprint_;
+};
+
+class PhotoTable;
+
 // source: a folder (searched through, links to folders not followed, items sorted by id in byte order), a
 // list file (one path a line; blank lines and a final CR dropped), "-" (such a list on standard input), or a
 // .csv with a header naming `path` and optionally `id`, `label` and others. Relative paths of a list or CSV
 // are below its folder; those of standard input below the working directory. Without `labels` they come from
 // the CSV's column where there is one, else from the parent. Throws E_USAGE for a source that cannot be read
 // or two equal ids (naming both lines), E_NO_INPUT when it lists no photo.
+PhotoTable tabulate_photos(const std::string& source, std::optional<Labels> labels = {});
+// The same in memory.
 PhotoList list_photos(const std::string& source, std::optional<Labels> labels = {});
 
 // Splits off a share of the list, chosen by `seed` and the ids alone; both parts keep their order. At least

@@ -36,7 +36,8 @@ struct Batch {
   int64_t shard = 0, first_item = 0, count = 0;
   bool ends_shard = false;
   int64_t handed_out = 0, missing = 0;
-  std::vector<uint8_t> pixels;  // (count, 150, 150, 3)
+  std::vector<PhotoItem> photos;  // (count)
+  std::vector<uint8_t> pixels;    // (count, 150, 150, 3)
   std::vector<Outcome> outcomes;
 };
 
@@ -70,7 +71,7 @@ Outcome decode(const PhotoItem& photo, const EncodePipelineOptions& options, uin
 
 class Pipeline {
  public:
-  Pipeline(const PhotoList& photos, const std::vector<int64_t>& shards, const EncodePipelineOptions& options,
+  Pipeline(const PhotoTable& photos, const std::vector<int64_t>& shards, const EncodePipelineOptions& options,
            const EncodeCallbacks& callbacks)
       : photos_(photos),
         shards_(shards),
@@ -134,6 +135,7 @@ class Pipeline {
     batch.ends_shard = batch.first_item + batch.count == end;
     batch.handed_out = 0;
     batch.missing = batch.count;
+    batch.photos = photos_.items(batch.first_item, batch.count);
     batch.outcomes.assign(static_cast<std::size_t>(batch.count), {});
     next_in_shard_ = batch.ends_shard ? 0 : next_in_shard_ + batch.count;
     if (batch.ends_shard) ++next_shard_;
@@ -172,7 +174,7 @@ class Pipeline {
       if (stopped_ || batch == nullptr) return;
       const int64_t slot = batch->handed_out++;
       lock.unlock();
-      const PhotoItem& photo = photos_.items[static_cast<std::size_t>(batch->first_item + slot)];
+      const PhotoItem& photo = batch->photos[static_cast<std::size_t>(slot)];
       Outcome outcome = decode(photo, options_, batch->pixels.data() + slot * kImageBytes);
       lock.lock();
       batch->outcomes[static_cast<std::size_t>(slot)] = std::move(outcome);
@@ -284,11 +286,10 @@ class Pipeline {
   }
 
   int64_t shard_items(int64_t shard) const {
-    const int64_t listed = static_cast<int64_t>(photos_.items.size());
-    return std::min(options_.shard_rows, listed - shard * options_.shard_rows);
+    return std::min(options_.shard_rows, photos_.size() - shard * options_.shard_rows);
   }
 
-  const PhotoList& photos_;
+  const PhotoTable& photos_;
   const std::vector<int64_t>& shards_;
   const EncodePipelineOptions& options_;
   const EncodeCallbacks& callbacks_;
@@ -318,7 +319,7 @@ std::string content_hash_text(const Photo& photo) {
 
 int64_t shard_count(int64_t items, int64_t shard_rows) { return (items + shard_rows - 1) / shard_rows; }
 
-bool encode_shards(Device& device, const PhotoList& photos, const std::vector<int64_t>& shards,
+bool encode_shards(Device& device, const PhotoTable& photos, const std::vector<int64_t>& shards,
                    const EncodePipelineOptions& options, const EncodeCallbacks& callbacks) {
   if (shards.empty()) return true;
   return Pipeline(photos, shards, options, callbacks).run(device);

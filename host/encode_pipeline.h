@@ -13,8 +13,8 @@
 
 #include "engine/device.h"
 #include "host/catalog.h"
-#include "host/dataset.h"
 #include "host/photo.h"
+#include "host/photo_table.h"
 
 namespace lookalike {
 
@@ -42,7 +42,7 @@ int64_t shard_count(int64_t items, int64_t shard_rows);
 
 // Encodes `shards` of the list: shard s is items [s R, (s + 1) R) without those that are refused. What a
 // shard holds depends on the list and the photos alone. False where report stopped it.
-bool encode_shards(Device& device, const PhotoList& photos, const std::vector<int64_t>& shards,
+bool encode_shards(Device& device, const PhotoTable& photos, const std::vector<int64_t>& shards,
                    const EncodePipelineOptions& options, const EncodeCallbacks& callbacks);
 
 }  // namespace lookalike

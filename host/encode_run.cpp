@@ -12,10 +12,10 @@
 #include "engine/error.h"
 #include "engine/thread_pool.h"
 #include "host/catalog.h"
-#include "host/dataset.h"
 #include "host/encode_pipeline.h"
 #include "host/interrupt.h"
 #include "host/model_file.h"
+#include "host/photo_table.h"
 
 namespace lookalike {
 namespace {
@@ -33,11 +33,11 @@ void say(const EncodeCommandOptions& options, const std::string& text) {
   Progress(none ? ProgressStyle::kPlain : options.progress, "encode", 0).message(text);
 }
 
-Settings catalog_settings(const EncodeCommandOptions& options, const Model& model, const PhotoList& photos,
+Settings catalog_settings(const EncodeCommandOptions& options, const Model& model, const PhotoTable& photos,
                           const DeviceFacts& device) {
   return {{"model", model_fingerprint(model)},
           {"photo_rule", to_string(model.rule)},
-          {"photos", photos.fingerprint},
+          {"photos", photos.fingerprint()},
           {"label", to_string(photos.labels)},
           {"shard_rows", std::to_string(options.shard_rows)},
           {"precision", "float32"},
@@ -101,7 +101,7 @@ void say_result(const EncodeCommandOptions& options, const CatalogTotals& totals
 }
 
 // Encodes what is missing; the rate, to be said.
-std::string encode_missing(const EncodeCommandOptions& options, const Model& model, const PhotoList& photos,
+std::string encode_missing(const EncodeCommandOptions& options, const Model& model, const PhotoTable& photos,
                            Device& device, CatalogWriter& writer) {
   const CatalogTotals before = writer.totals();
   std::vector<int64_t> missing;
@@ -150,8 +150,8 @@ int run_encoding(const EncodeCommandOptions& options) {
   std::string reason;
   const auto device = make_device(options.device, options.threads, &reason);
   device->set_parameters(model.parameters);
-  const PhotoList photos = list_photos(options.photos, options.labels);
-  const int64_t listed = static_cast<int64_t>(photos.items.size());
+  const PhotoTable photos = tabulate_photos(options.photos, options.labels);
+  const int64_t listed = photos.size();
 
   Settings settings = catalog_settings(options, model, photos, device->facts());
   take_over_what_is_not_compared(options, settings);

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "engine/error.h"
-#include "host/bytes_text.h"
 #include "host/fingerprint.h"
+#include "host/item_columns.h"
 
 namespace lookalike {
 namespace {
@@ -109,24 +109,6 @@ std::string settings_checksum(const Settings& settings) {
   return hash.hex();
 }
 
-std::string columns_text(const std::map<std::string, std::string>& columns) {
-  nlohmann::json object = nlohmann::json::object();
-  for (const auto& [name, value] : columns) object[bytes_to_text(name)] = bytes_to_text(value);
-  return object.dump();
-}
-
-std::map<std::string, std::string> columns_from(const std::string& text, const std::string& path) {
-  const nlohmann::json object = nlohmann::json::parse(text, nullptr, false);
-  std::map<std::string, std::string> columns;
-  bool good = object.is_object();
-  for (auto it = object.begin(); good && it != object.end(); ++it) {
-    good = it->is_string();
-    if (good) columns[text_to_bytes(it.key())] = text_to_bytes(it->get<std::string>());
-  }
-  if (!good) throw damaged(path, "the columns of an item are not an object of texts");
-  return columns;
-}
-
 constexpr const char* kItemColumns = "\"row\", id, path, content_hash, width, height, label, columns";
 
 CatalogItem item_from(const Statement& row, const std::string& path) {
@@ -138,7 +120,11 @@ CatalogItem item_from(const Statement& row, const std::string& path) {
   item.width = static_cast<int>(row.integer(4));
   item.height = static_cast<int>(row.integer(5));
   item.label = row.text(6);
-  item.columns = columns_from(row.text(7), path);
+  try {
+    item.columns = columns_from(row.text(7));
+  } catch (const std::invalid_argument& error) {
+    throw damaged(path, error.what());
+  }
   return item;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <stdexcept>
 
 #include "engine/error.h"
 #include "host/files.h"
@@ -18,25 +19,42 @@ constexpr const char* kEveryConnection =
 // A rollback journal, so that a finished file needs no other beside it; EXTRA flushes the folder too, so that
 // a power cut does not take back a commit.
 constexpr const char* kWritingConnection = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;";
+// Nothing of it outlives the process; pages beyond 8 MiB go to the file.
+constexpr const char* kPrivateConnection =
+    "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = "
+    "-8192;";
+
+const char* connection(Database::Access access) {
+  switch (access) {
+    case Database::Access::kRead:
+      return "PRAGMA query_only = ON;";
+    case Database::Access::kWrite:
+      return kWritingConnection;
+    case Database::Access::kPrivate:
+      return kPrivateConnection;
+  }
+  throw std::logic_error("an access without its settings");
+}
 
 }  // namespace
 
 Database::Database(const std::string& path, Access access) : path_(path), handle_(nullptr, sqlite3_close_v2) {
-  const bool writing = access == Access::kWrite;
-  int code = open(writing ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+  const bool reading = access == Access::kRead;
+  const std::string file = access == Access::kPrivate ? "" : path;
+  int code = open(file, reading ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   // A killed run left a transaction that was not committed. Only a writer may take it back; it is one only
   // for that.
-  if (!writing && (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY)) {
-    code = open(SQLITE_OPEN_READWRITE);
+  if (reading && (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY)) {
+    code = open(file, SQLITE_OPEN_READWRITE);
   }
   if (code != SQLITE_OK) fail(code);
   run(kEveryConnection);
-  run(writing ? kWritingConnection : "PRAGMA query_only = ON;");
+  run(connection(access));
 }
 
-int Database::open(int flags) {
+int Database::open(const std::string& file, int flags) {
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path_.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(file.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   handle_.reset(handle);
   if (code != SQLITE_OK) return code;
   sqlite3_extended_result_codes(handle, 1);

@@ -59,8 +59,9 @@ class Statement {
 class Database {
  public:
   enum class Access {
-    kRead,   // leaves no trace in the folder, which may be read-only
-    kWrite,  // made where it is missing; each commit survives a power cut
+    kRead,     // leaves no trace in the folder, which may be read-only
+    kWrite,    // made where it is missing; each commit survives a power cut
+    kPrivate,  // a file of SQLite's own, gone with the object; `path` only names it in messages
   };
   Database(const std::string& path, Access access);
   Database(const Database&) = delete;
@@ -76,7 +77,7 @@ class Database {
   sqlite3* handle() const { return handle_.get(); }
 
  private:
-  int open(int flags);
+  int open(const std::string& file, int flags);
 
   std::string path_;
   std::unique_ptr<sqlite3, int (*)(sqlite3*)> handle_;

@@ -46,7 +46,7 @@ class EncodePipelineTest : public ScratchTest {
     options.batch_size = batch_size;
     options.shard_rows = kShardRows;
     Run result;
-    result.finished = encode_shards(device, photos, shards, options,
+    result.finished = encode_shards(device, PhotoTable(photos), shards, options,
                                     {[&](const ShardContent& shard) {
                                        if (on_commit) on_commit(shard);
                                        result.shards.push_back(shard);
@@ -162,7 +162,7 @@ TEST_F(EncodePipelineTest, AFailedDeviceEndsTheRun) {
 TEST_F(EncodePipelineTest, AFailedReportEndsTheRun) {
   EncodePipelineOptions options;
   options.shard_rows = kShardRows;
-  EXPECT_THROW(encode_shards(device, photos, all_shards(), options,
+  EXPECT_THROW(encode_shards(device, PhotoTable(photos), all_shards(), options,
                              {[](const ShardContent&) {},
                               [](int64_t, int64_t) -> bool { throw std::runtime_error("no terminal"); }}),
                std::runtime_error);

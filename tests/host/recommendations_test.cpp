@@ -139,7 +139,7 @@ class QueriesTest : public ScratchTest {
     }
     CatalogWriter writer(at("c"), model, {}, 3, 1, false);
     EncodePipelineOptions options;
-    encode_shards(device, photos, {0}, options,
+    encode_shards(device, PhotoTable(photos), {0}, options,
                   {[&](const ShardContent& shard) { writer.commit_shard(shard); }, {}});
     writer.finish();
   }
