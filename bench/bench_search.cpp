@@ -62,9 +62,10 @@ void nearest_10(benchmark::State& state) {
   SearchBlock block;
   block.queries = std::span(codes).first(static_cast<std::size_t>(queries * kCodeLength));
   block.rows = codes;
+  ThreadPool pool(all_cores());
   for (auto _ : state) {
     TopK best(queries, 10);
-    nearest_on_cpu(block, best, all_cores());
+    nearest_on_cpu(block, best, pool);
     benchmark::DoNotOptimize(best.list(0));
   }
   report(state, queries * count);

@@ -139,9 +139,7 @@ class CpuDevice final : public Device {
     return mean;
   }
 
-  void nearest(const SearchBlock& block, TopK& best) override {
-    nearest_on_cpu(block, best, pool_.threads());
-  }
+  void nearest(const SearchBlock& block, TopK& best) override { nearest_on_cpu(block, best, pool_); }
 
   DeviceFacts facts() const override {
     DeviceFacts facts;

@@ -1,12 +1,7 @@
 #include "engine/nearest.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <exception>
-#include <functional>
-#include <mutex>
-#include <thread>
 
 #include "kernels/cpu/distance.h"
 #include "kernels/cpu/dot_products.h"
@@ -26,30 +21,8 @@ constexpr int64_t kFilterFrom = 6;
 constexpr int64_t kFilterDimension = 1 << 15;
 constexpr double kDoubleError = 0x1p-38;
 
-// Differences of two numbers that take as long as to start a thread.
+// Differences of two numbers that one more thread is worth.
 constexpr int64_t kThreadWork = 1 << 17;
-
-// task(0) .. task(count - 1) on `threads` threads, the first failure thrown again here.
-void for_each_task(int64_t count, int threads, const std::function<void(int64_t)>& task) {
-  std::atomic<int64_t> next{0};
-  std::exception_ptr failure;
-  std::mutex failure_mutex;
-  const auto work = [&] {
-    try {
-      for (int64_t i = next++; i < count; i = next++) task(i);
-    } catch (...) {
-      next = count;
-      const std::lock_guard lock(failure_mutex);
-      if (!failure) failure = std::current_exception();
-    }
-  };
-  {
-    std::vector<std::jthread> helpers;
-    for (int64_t t = 1; t < std::min<int64_t>(threads, count); ++t) helpers.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
-}
 
 struct Range {
   int64_t begin, end;
@@ -61,20 +34,20 @@ Range tile(int64_t index, int64_t size, int64_t total) {
 
 class Scan {
  public:
-  Scan(const SearchBlock& block, const TopK& before, int threads)
+  Scan(const SearchBlock& block, const TopK& before, ThreadPool& pool)
       : block_(block), before_(before), d_(block.dimension) {
     queries_ = static_cast<int64_t>(block.queries.size()) / d_;
     rows_ = static_cast<int64_t>(block.rows.size()) / d_;
-    threads_ = static_cast<int>(std::min<int64_t>(threads, 1 + queries_ * rows_ * d_ / kThreadWork));
+    parts_ = std::min<int64_t>(pool.threads(), 1 + queries_ * rows_ * d_ / kThreadWork);
     filtered_ = queries_ >= kFilterFrom && d_ <= kFilterDimension;
     if (!filtered_) return;
-    query_lengths_ = squared_lengths(block.queries);
-    row_lengths_ = squared_lengths(block.rows);
+    query_lengths_ = squared_lengths(block.queries, pool);
+    row_lengths_ = squared_lengths(block.rows, pool);
   }
 
   int64_t queries() const { return queries_; }
   int64_t rows() const { return rows_; }
-  int threads() const { return threads_; }
+  int64_t parts() const { return parts_; }  // that the work is worth cutting into
 
   // Puts what is near among `rows` into the lists of `queries`.
   void run(Range queries, Range rows, TopK& best) const {
@@ -128,12 +101,12 @@ class Scan {
     return lower > most * (1 + kDoubleError);
   }
 
-  std::vector<double> squared_lengths(std::span<const float> vectors) const {
+  std::vector<double> squared_lengths(std::span<const float> vectors, ThreadPool& pool) const {
     const std::vector<float> origin(static_cast<std::size_t>(d_), 0.0F);
     const int64_t count = static_cast<int64_t>(vectors.size()) / d_;
     std::vector<double> lengths(static_cast<std::size_t>(count));
     constexpr int64_t kSome = 64;
-    for_each_task((count + kSome - 1) / kSome, threads_, [&](int64_t i) {
+    pool.for_each((count + kSome - 1) / kSome, [&](int64_t i, int) {
       const Range some = tile(i, kSome, count);
       for (int64_t v = some.begin; v < some.end; ++v) {
         lengths[static_cast<std::size_t>(v)] =
@@ -145,37 +118,36 @@ class Scan {
 
   const SearchBlock& block_;
   const TopK& before_;
-  int64_t d_, queries_ = 0, rows_ = 0;
-  int threads_ = 1;
+  int64_t d_, queries_ = 0, rows_ = 0, parts_ = 1;
   bool filtered_ = false;
   std::vector<double> query_lengths_, row_lengths_;  // squared
 };
 
 }  // namespace
 
-void nearest_on_cpu(const SearchBlock& block, TopK& best, int threads) {
-  const Scan scan(block, best, threads);
-  threads = scan.threads();
+void nearest_on_cpu(const SearchBlock& block, TopK& best, ThreadPool& pool) {
+  const Scan scan(block, best, pool);
+  const int64_t parts = scan.parts();
   const int64_t query_tiles = (scan.queries() + kTileQueries - 1) / kTileQueries;
-  if (query_tiles >= threads || threads <= 1) {
-    for_each_task(query_tiles, threads, [&](int64_t i) {
+  if (query_tiles >= parts || parts == 1) {
+    pool.for_each(query_tiles, [&](int64_t i, int) {
       scan.run(tile(i, kTileQueries, scan.queries()), {0, scan.rows()}, best);
     });
     return;
   }
   // Few queries: each thread takes a part of the rows into lists of its own.
-  const int64_t share = (scan.rows() + threads - 1) / threads;
-  std::vector<TopK> parts(static_cast<std::size_t>(threads), TopK(best.queries(), best.k()));
-  for_each_task(share == 0 ? 0 : threads, threads, [&](int64_t i) {
+  const int64_t share = (scan.rows() + parts - 1) / parts;
+  std::vector<TopK> lists(static_cast<std::size_t>(parts), TopK(best.queries(), best.k()));
+  pool.for_each(share == 0 ? 0 : parts, [&](int64_t i, int) {
     for (int64_t t = 0; t < query_tiles; ++t) {
       scan.run(tile(t, kTileQueries, scan.queries()),
                {std::min(scan.rows(), i * share), std::min(scan.rows(), (i + 1) * share)},
-               parts[static_cast<std::size_t>(i)]);
+               lists[static_cast<std::size_t>(i)]);
     }
   });
-  for (TopK& part : parts) {
+  for (TopK& list : lists) {
     for (int64_t q = 0; q < scan.queries(); ++q) {
-      for (const Neighbour& neighbour : part.list(q)) best.insert(q, neighbour);
+      for (const Neighbour& neighbour : list.list(q)) best.insert(q, neighbour);
     }
   }
 }

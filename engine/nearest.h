@@ -2,10 +2,11 @@
 #pragma once
 
 #include "engine/device.h"
+#include "engine/thread_pool.h"
 
 namespace lookalike {
 
-// Merges the block's rows into each query's k best. `threads` >= 1; results do not depend on it.
-void nearest_on_cpu(const SearchBlock& block, TopK& best, int threads);
+// Merges the block's rows into each query's k best. Results do not depend on the number of threads.
+void nearest_on_cpu(const SearchBlock& block, TopK& best, ThreadPool& pool);
 
 }  // namespace lookalike

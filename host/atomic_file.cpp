@@ -22,9 +22,13 @@ constexpr std::string_view kTemporaryMark = ".tmp-";
 // Leaves room for mark, pid and counter in a name of at most 255 bytes.
 constexpr std::size_t kKeptNameBytes = 200;
 
+// ".NAME.tmp-": what the names of all temporaries of `path` begin with.
+std::string temporary_prefix(const std::string& path) {
+  return fmt::format(".{}{}", path.substr(path.rfind('/') + 1).substr(0, kKeptNameBytes), kTemporaryMark);
+}
+
 std::string temporary_path(const std::string& path, int counter) {
-  const std::string name = path.substr(path.rfind('/') + 1).substr(0, kKeptNameBytes);
-  return fmt::format("{}/.{}{}{}-{}", folder_of(path), name, kTemporaryMark, ::getpid(), counter);
+  return fmt::format("{}/{}{}-{}", folder_of(path), temporary_prefix(path), ::getpid(), counter);
 }
 
 std::size_t digits_at(std::string_view text, std::size_t first) {
@@ -45,6 +49,26 @@ bool is_temporary(std::string_view name) {
   return counter_digits > 0 && dash + 1 + counter_digits == name.size();
 }
 
+bool same_file(int descriptor, const std::string& path) {
+  struct stat held = {}, named = {};
+  return ::fstat(descriptor, &held) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+// Marks a temporary as a living process's, until its last descriptor is closed. False where a sweep took the
+// new file for one that a killed process left. Where a file system has no locks, sweeps remove nothing.
+bool hold(int descriptor, const std::string& temporary) {
+  while (::flock(descriptor, LOCK_EX) != 0 && errno == EINTR) continue;
+  return same_file(descriptor, temporary);
+}
+
+void remove_unless_held(const std::string& temporary) {
+  const FileDescriptor file(::open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (file.get() < 0 || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return;
+  // By now another file may have the name.
+  if (same_file(file.get(), temporary)) remove_file(temporary);
+}
+
 int reserve(int descriptor, int64_t bytes) {
   int result = EINTR;
   while (result == EINTR) result = ::posix_fallocate(descriptor, 0, bytes);
@@ -62,6 +86,7 @@ AtomicFile::AtomicFile(std::string path, int64_t reserve_bytes) : path_(std::mov
     temporary_ = temporary_path(path_, counter);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ < 0 && errno != EEXIST && errno != EINTR) throw file_error("write", path_, errno);
+    if (descriptor_ >= 0 && !hold(descriptor_, temporary_)) ::close(std::exchange(descriptor_, -1));
   }
   const int failure = reserve_bytes > 0 ? reserve(descriptor_, reserve_bytes) : 0;
   if (failure != 0) {
@@ -96,6 +121,9 @@ void AtomicFile::commit() {
   if (written < 0 || ::ftruncate(descriptor_, written) != 0) throw file_error("write", path_, errno);
   // A second fsync after a failed one may report success for lost data: any failure ends here.
   if (::fsync(descriptor_) != 0) throw file_error("flush", path_, errno, written);
+  // Still held when it is renamed, though a close that fails has to be known before.
+  const FileDescriptor held(::dup(descriptor_));
+  if (held.get() < 0) throw file_error("close", path_, errno);
   // After EINTR the descriptor is closed on Linux, and its data is already flushed.
   const int descriptor = std::exchange(descriptor_, -1);
   if (::close(descriptor) != 0 && errno != EINTR) throw file_error("close", path_, errno, written);
@@ -106,17 +134,25 @@ void AtomicFile::commit() {
 
 void sweep_temporaries(const std::string& folder) {
   for (const std::string& name : names_in(folder)) {
-    if (is_temporary(name)) remove_file(folder + "/" + name);
+    if (is_temporary(name)) remove_unless_held(folder + "/" + name);
   }
 }
 
-namespace {
-
-bool same_file(int descriptor, const std::string& path) {
-  struct stat held = {}, named = {};
-  return ::fstat(descriptor, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
-         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+void sweep_temporaries_of(const std::string& path) try {
+  const std::string folder = folder_of(path), prefix = temporary_prefix(path);
+  for (const std::string& name : names_in(folder)) {
+    if (name.starts_with(prefix) && is_temporary(name)) remove_unless_held(folder + "/" + name);
+  }
+} catch (const Error&) {  // a folder that may be written and not listed
 }
+
+void publish_file(const std::string& path, std::span<const std::byte> bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+namespace {
 
 std::string owner_text(int descriptor) {
   std::array<char, 300> text{};

@@ -28,8 +28,15 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-// Removes what killed runs of AtomicFile left in `folder`. Only under the folder's lock.
+// The whole of a file in one call.
+void publish_file(const std::string& path, std::span<const std::byte> bytes);
+
+// Removes what killed runs of AtomicFile left in `folder`. Files that a living process writes are locked and
+// stay.
 void sweep_temporaries(const std::string& folder);
+// The same for one file's temporaries alone, where the folder is the user's; one that cannot be listed is
+// left as it is.
+void sweep_temporaries_of(const std::string& path);
 
 // Makes `folder` with its parents and locks it for this process; E_IN_USE names the owner's pid where another
 // run holds it. The lock ends with the process, however that ends.

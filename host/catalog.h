@@ -83,6 +83,7 @@ class CatalogReader {
   CatalogItem item(int64_t row) const;
   std::vector<CatalogItem> all_items() const;  // ascending rows
   std::optional<int64_t> row_of(const std::string& id) const;
+  std::vector<int64_t> rows_with_content(const std::string& content_hash) const;  // ascending
   std::vector<uint8_t> thumbnail(int64_t row) const;  // JPEG; empty where there is none
   std::vector<Refusal> refusals() const;
 

@@ -61,6 +61,16 @@ struct CatalogReader::State {
     return *open_codes;
   }
 
+  // Over all shards, of (shard, row). A shard that was recorded after this catalog was opened is not part of
+  // it.
+  std::optional<int64_t> row_at(const std::pair<int64_t, int64_t>& place) const {
+    const auto shard =
+        std::lower_bound(shards.begin(), shards.end(), place.first,
+                         [](const ShardRecord& record, int64_t wanted) { return record.shard < wanted; });
+    if (shard == shards.end() || shard->shard != place.first || place.second >= shard->rows) return {};
+    return first_rows[static_cast<std::size_t>(shard - shards.begin())] + place.second;
+  }
+
   // Index of the shard that holds a row.
   std::size_t shard_of(int64_t row) const {
     if (row < 0 || row >= totals.encoded) {
@@ -163,14 +173,15 @@ std::vector<CatalogItem> CatalogReader::all_items() const {
 
 std::optional<int64_t> CatalogReader::row_of(const std::string& id) const {
   const auto place = state_->ledger->find(id);
-  if (!place) return {};
-  const auto shard =
-      std::lower_bound(state_->shards.begin(), state_->shards.end(), place->first,
-                       [](const ShardRecord& record, int64_t wanted) { return record.shard < wanted; });
-  // A shard that was recorded after this catalog was opened is not part of it.
-  if (shard == state_->shards.end() || shard->shard != place->first || place->second >= shard->rows)
-    return {};
-  return state_->first_rows[static_cast<std::size_t>(shard - state_->shards.begin())] + place->second;
+  return place ? state_->row_at(*place) : std::nullopt;
+}
+
+std::vector<int64_t> CatalogReader::rows_with_content(const std::string& content_hash) const {
+  std::vector<int64_t> rows;
+  for (const auto& place : state_->ledger->with_content(content_hash)) {
+    if (const auto row = state_->row_at(place)) rows.push_back(*row);
+  }
+  return rows;
 }
 
 std::vector<uint8_t> CatalogReader::thumbnail(int64_t row) const {

@@ -87,7 +87,8 @@ void walk_folder(const std::string& folder, PhotoTable& photos) {
 }
 
 FileDescriptor open_listing(const std::string& path) {
-  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: opening a pipe that nobody writes to would wait where no signal is seen.
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) {
     throw usage_error(fmt::format("cannot read {}: {}; give a folder, a list of paths, a .csv or -", path,
                                   std::strerror(errno)));

@@ -27,11 +27,7 @@ constexpr std::size_t kReasonsShown = 5;
 // Kept with a catalog and not compared with it: they can change no more than the codes' last bits.
 constexpr const char* kNotCompared[] = {"instruction_set", "version"};
 
-void say(const EncodeCommandOptions& options, const std::string& text) {
-  if (options.quiet) return;
-  const bool none = options.progress == ProgressStyle::kNone;
-  Progress(none ? ProgressStyle::kPlain : options.progress, "encode", 0).message(text);
-}
+void say(const EncodeCommandOptions& options, const std::string& text) { say(options.talk, "encode", text); }
 
 Settings catalog_settings(const EncodeCommandOptions& options, const Model& model, const PhotoTable& photos,
                           const DeviceFacts& device) {
@@ -117,7 +113,7 @@ std::string encode_missing(const EncodeCommandOptions& options, const Model& mod
   pipeline.batch_size = options.batch_size;
   pipeline.shard_rows = options.shard_rows;
 
-  Progress progress(options.quiet ? ProgressStyle::kNone : options.progress, "encode", before.listed);
+  Progress progress(options.talk, "encode", before.listed);
   progress.set_resumed(resumed);
   EncodeCallbacks callbacks;
   callbacks.commit = [&](const ShardContent& shard) { writer.commit_shard(shard); };

@@ -19,8 +19,7 @@ struct EncodeCommandOptions {
   int threads = 0;               // that decode, and that the CPU encodes with; 0: one for each core
   int64_t batch_size = 128;      // photos a call of the device
   int64_t shard_rows = 2048;     // photos of the list that make a shard: what a kill can cost
-  ProgressStyle progress = ProgressStyle::kAuto;
-  bool quiet = false;  // errors alone
+  Talk talk;
   bool force = false;  // starts over where the folder holds another catalog
 };
 

@@ -47,6 +47,8 @@ CREATE TABLE items (               -- encoded photos, in the order of the list
   PRIMARY KEY (shard, "row")
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX items_by_content ON items (content_hash);
+
 CREATE TABLE refusals (            -- photos that could not be used, in the order of the list
   shard INTEGER NOT NULL REFERENCES shards (shard),
   position INTEGER NOT NULL CHECK (position >= 0),
@@ -310,6 +312,15 @@ std::optional<std::pair<int64_t, int64_t>> Ledger::find(const std::string& id) c
   Statement statement(database_, "SELECT shard, \"row\" FROM items WHERE id = ?");
   if (!statement.bind(id).step()) return {};
   return std::pair(statement.integer(0), statement.integer(1));
+}
+
+std::vector<std::pair<int64_t, int64_t>> Ledger::with_content(const std::string& content_hash) const {
+  Statement statement(database_,
+                      "SELECT shard, \"row\" FROM items WHERE content_hash = ? ORDER BY shard, \"row\"");
+  statement.bind(content_hash);
+  std::vector<std::pair<int64_t, int64_t>> places;
+  while (statement.step()) places.emplace_back(statement.integer(0), statement.integer(1));
+  return places;
 }
 
 ThumbnailStore::ThumbnailStore(const std::string& path, Database::Access access) : database_(path, access) {

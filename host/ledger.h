@@ -77,6 +77,8 @@ class Ledger {
   std::vector<Refusal> refusals(int64_t shard) const;
   std::optional<CatalogItem> item(int64_t shard, int64_t row) const;
   std::optional<std::pair<int64_t, int64_t>> find(const std::string& id) const;  // shard, row
+  // Of all items whose photo's file had these bytes, ascending.
+  std::vector<std::pair<int64_t, int64_t>> with_content(const std::string& content_hash) const;
 
  private:
   Database database_;

@@ -85,8 +85,9 @@ ProgressStyle parse_progress_style(const std::string& text) {
   throw usage_error("--progress is '" + text + "', take auto, bar, plain, json or none");
 }
 
-Progress::Progress(ProgressStyle style, std::string task, int64_t total)
-    : style_(resolved(style)),
+Progress::Progress(const Talk& talk, std::string task, int64_t total)
+    : style_(resolved(talk.progress)),
+      quiet_(talk.quiet),
       task_(std::move(task)),
       total_(total),
       start_(Clock::now()),
@@ -118,7 +119,7 @@ void Progress::update(int64_t done, const std::string& note) {
   while (samples_.size() > 2 && now - samples_[1].time >= kWindow) samples_.pop_front();
   const bool ends = done >= total_ && total_ > 0;  // said at once, and once
   const bool due = ends ? printed_ != done : now - last_print_ >= interval(style_);
-  if (style_ == ProgressStyle::kNone || !due) return;
+  if (quiet_ || style_ == ProgressStyle::kNone || !due) return;
   last_print_ = now;
   printed_ = done;
   print(done, note);
@@ -156,7 +157,7 @@ void Progress::print(int64_t done, const std::string& note) {
 }
 
 void Progress::message(const std::string& text) {
-  if (style_ == ProgressStyle::kNone) return;
+  if (quiet_) return;
   if (style_ == ProgressStyle::kJson) {
     print_line(json_text({{"task", task_}, {"message", printable(text)}}));
     return;
@@ -164,6 +165,10 @@ void Progress::message(const std::string& text) {
   if (line_open_) std::fputs("\r\033[K", stderr);
   line_open_ = false;
   print_line(printable(text));
+}
+
+void say(const Talk& talk, const std::string& task, const std::string& text) {
+  Progress(talk, task, 0).message(text);
 }
 
 std::string printable(std::string_view text) {

@@ -12,11 +12,17 @@ namespace lookalike {
 enum class ProgressStyle { kAuto, kBar, kPlain, kJson, kNone };
 ProgressStyle parse_progress_style(const std::string& text);  // throws E_USAGE
 
+// How a command talks on standard error.
+struct Talk {
+  ProgressStyle progress = ProgressStyle::kAuto;  // kNone: messages alone
+  bool quiet = false;                             // errors alone
+};
+
 // One long piece of work, counted in images. Used by one thread.
 class Progress {
  public:
   // task: "encode"; total: images in all.
-  Progress(ProgressStyle style, std::string task, int64_t total);
+  Progress(const Talk& talk, std::string task, int64_t total);
   ~Progress();  // ends the bar's line
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -41,6 +47,7 @@ class Progress {
   void print(int64_t done, const std::string& note);
 
   ProgressStyle style_;
+  bool quiet_;
   std::string task_;
   int64_t total_;
   int64_t resumed_ = 0;
@@ -49,6 +56,9 @@ class Progress {
   std::deque<Sample> samples_;
   bool line_open_ = false;
 };
+
+// A message where no work is going on.
+void say(const Talk& talk, const std::string& task, const std::string& text);
 
 // "1m44s", "2h03m", "17s".
 std::string format_duration(double seconds);

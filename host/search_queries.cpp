@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <optional>
 #include <span>
-#include <unordered_map>
 
 #include "engine/error.h"
 #include "host/encode_pipeline.h"
@@ -17,14 +16,6 @@ namespace {
 
 std::string absolute(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().native();
-}
-
-// Files that the catalog was made from, by absolute path.
-using RowsByFile = std::unordered_map<std::string, int64_t>;
-RowsByFile rows_by_file(const CatalogReader& catalog) {
-  RowsByFile rows;
-  for (int64_t row = 0; row < catalog.rows(); ++row) rows.emplace(absolute(catalog.item(row).path), row);
-  return rows;
 }
 
 class Resolver {
@@ -67,16 +58,16 @@ class Resolver {
     }
   }
 
-  std::optional<int64_t> item_of(const std::string& file, const std::string& content_hash) {
-    if (!files_) files_ = rows_by_file(catalog_);
-    const auto found = files_->find(absolute(file));
-    if (found == files_->end() || catalog_.item(found->second).content_hash != content_hash) return {};
-    return found->second;
+  std::optional<int64_t> item_of(const std::string& file, const std::string& content_hash) const {
+    const std::string asked = absolute(file);
+    for (const int64_t row : catalog_.rows_with_content(content_hash)) {
+      if (absolute(catalog_.item(row).path) == asked) return row;
+    }
+    return {};
   }
 
   const CatalogReader& catalog_;
   Device& device_;
-  std::optional<RowsByFile> files_;  // made when first asked for
 };
 
 }  // namespace

@@ -32,9 +32,7 @@ struct Result {
   std::vector<Hit> hits;
 };
 
-void say(const SearchCommandOptions& options, const std::string& text) {
-  if (!options.quiet) Progress(ProgressStyle::kPlain, "search", 0).message(text);
-}
+void say(const SearchCommandOptions& options, const std::string& text) { say(options.talk, "search", text); }
 
 std::vector<Result> find(const SearchCommandOptions& options, const QuerySet& queries,
                          const CatalogReader& catalog, Device& device) {
@@ -122,12 +120,6 @@ std::vector<PictureRow> picture_rows(const std::vector<Result>& results, const Q
   return rows;
 }
 
-void write_file(const std::string& path, const std::vector<uint8_t>& bytes) {
-  AtomicFile file(path);
-  file.write(std::as_bytes(std::span(bytes)));
-  file.commit();
-}
-
 }  // namespace
 
 int run_search(const SearchCommandOptions& options) {
@@ -148,7 +140,9 @@ int run_search(const SearchCommandOptions& options) {
                              format_count(catalog.rows()), format_count(options.k)));
   }
   if (!options.picture.empty()) {
-    write_file(options.picture, search_picture(picture_rows(results, queries, catalog, *device)));
+    sweep_temporaries_of(options.picture);
+    const std::vector<uint8_t> png = search_picture(picture_rows(results, queries, catalog, *device));
+    publish_file(options.picture, std::as_bytes(std::span(png)));
   }
   std::string text;
   for (std::size_t q = 0; q < results.size(); ++q) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "host/progress.h"
+
 namespace lookalike {
 
 struct SearchCommandOptions {
@@ -16,7 +18,7 @@ struct SearchCommandOptions {
   std::string picture;               // PNG file that is written; empty: none
   std::string device = "auto";       // auto, cpu or cuda
   int threads = 0;                   // 0: one for each core
-  bool quiet = false;                // errors and results alone
+  Talk talk{ProgressStyle::kPlain};
 };
 
 // Returns the process's exit code. Throws Error.

@@ -7,11 +7,22 @@
 
 #include "engine/error.h"
 #include "host/files.h"
+#include "host/interrupt.h"
 
 namespace lookalike {
 namespace {
 
-constexpr int kBusyMilliseconds = 30'000;
+// A reader's lock lasts for one statement; only a check of a whole large database, as verify makes it, takes
+// long. A writer has hours of work behind it and waits for that; a stop that is asked for ends the wait.
+constexpr int kWriterWaits = 6'000;
+constexpr int kReaderWaits = 300;
+constexpr int kWaitMilliseconds = 100;
+
+extern "C" int wait_for_lock(void* longest, int waits) {
+  if (waits >= *static_cast<const int*>(longest) || stop_signal() != 0) return 0;
+  sqlite3_sleep(kWaitMilliseconds);
+  return 1;
+}
 
 // What the schema of a foreign file could do is shut off; damaged pages are looked at with care.
 constexpr const char* kEveryConnection =
@@ -40,6 +51,7 @@ const char* connection(Database::Access access) {
 
 Database::Database(const std::string& path, Access access) : path_(path), handle_(nullptr, sqlite3_close_v2) {
   const bool reading = access == Access::kRead;
+  longest_wait_ = reading ? kReaderWaits : kWriterWaits;
   const std::string file = access == Access::kPrivate ? "" : path;
   int code = open(file, reading ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   // A killed run left a transaction that was not committed. Only a writer may take it back; it is one only
@@ -58,7 +70,7 @@ int Database::open(const std::string& file, int flags) {
   handle_.reset(handle);
   if (code != SQLITE_OK) return code;
   sqlite3_extended_result_codes(handle, 1);
-  sqlite3_busy_timeout(handle, kBusyMilliseconds);
+  sqlite3_busy_handler(handle, wait_for_lock, &longest_wait_);
   // The first read finds what opening does not: no database at all, or a journal to roll back.
   return sqlite3_exec(handle, "SELECT count(*) FROM sqlite_master;", nullptr, nullptr, nullptr);
 }
@@ -72,6 +84,7 @@ void Database::fail(int code) const {
       throw file_error("write", path_, ENOSPC);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+      if (stop_signal() != 0) throw Interrupted(stop_signal());
       throw in_use_error(path_ + " stays locked by another program, end that and run again");
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:

@@ -80,6 +80,7 @@ class Database {
   int open(const std::string& file, int flags);
 
   std::string path_;
+  int longest_wait_ = 0;  // for another's lock; read by SQLite through a pointer
   std::unique_ptr<sqlite3, int (*)(sqlite3*)> handle_;
 };
 

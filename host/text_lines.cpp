@@ -1,6 +1,7 @@
 #include "host/text_lines.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,11 +11,23 @@
 
 #include "engine/error.h"
 #include "host/csv.h"
+#include "host/interrupt.h"
 
 namespace lookalike {
 
 namespace {
 constexpr std::size_t kPieceBytes = std::size_t{1} << 18;
+
+// Returns when there is something to read. A read that waits goes on after a signal; this looks at each.
+void await_input(int descriptor) {
+  constexpr int kLookMilliseconds = 100;
+  pollfd input = {descriptor, POLLIN, 0};
+  for (bool ready = false; !ready;) {
+    ready = ::poll(&input, 1, kLookMilliseconds) > 0;
+    if (stop_signal() != 0) throw Interrupted(stop_signal());
+  }
+}
+
 }  // namespace
 
 TextLines::TextLines(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
@@ -23,8 +36,9 @@ bool TextLines::read_piece() {
   piece_.resize(kPieceBytes);
   ssize_t got = 0;
   do {
+    await_input(descriptor_);
     got = ::read(descriptor_, piece_.data(), piece_.size());
-  } while (got < 0 && errno == EINTR);
+  } while (got < 0 && (errno == EINTR || errno == EAGAIN));
   if (got < 0) throw usage_error(fmt::format("cannot read {}: {}", name_, std::strerror(errno)));
   piece_.resize(static_cast<std::size_t>(got));
   at_ = 0;

@@ -24,12 +24,6 @@ int64_t preview_epoch(const std::string& name) {
   return error == std::errc() && stop == end ? epoch : 0;
 }
 
-void publish(const std::string& path, std::span<const std::byte> bytes) {
-  AtomicFile file(path);
-  file.write(bytes);
-  file.commit();
-}
-
 bool possible(const TrainingState& state, const TrainOptions& options) {
   return state.epoch >= 0 && state.epoch <= options.epochs && state.position >= 0 &&
          (state.epoch < options.epochs || state.position == 0) && state.best_epoch >= 0 &&
@@ -79,7 +73,7 @@ void TrainFolder::write_refusals(const std::vector<Refusal>& refusals) const {
     text += quoted_csv_field(refusal.id) + ',' + quoted_csv_field(refusal.path) + ',' +
             quoted_csv_field(refusal.reason) + '\n';
   }
-  publish(refusals_path(), std::as_bytes(std::span(text)));
+  publish_file(refusals_path(), std::as_bytes(std::span(text)));
 }
 
 void TrainFolder::write_state(const Device& device, const TrainPosition& position,
@@ -123,7 +117,7 @@ void TrainFolder::write_preview(int64_t epoch, const std::vector<uint8_t>& png) 
   for (const auto& entry : fs::directory_iterator(previews)) {
     if (preview_epoch(entry.path().filename().string()) > epoch) fs::remove(entry.path());
   }
-  publish(fmt::format("{}/epoch_{:04}.png", previews, epoch), std::as_bytes(std::span(png)));
+  publish_file(fmt::format("{}/epoch_{:04}.png", previews, epoch), std::as_bytes(std::span(png)));
 }
 
 }  // namespace lookalike

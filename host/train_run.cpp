@@ -31,16 +31,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-ProgressStyle progress_style(const TrainCommandOptions& options) {
-  return options.quiet ? ProgressStyle::kNone : options.progress;
-}
-
-// One line outside of any progress, in its style; --progress none leaves these.
-void say(const TrainCommandOptions& options, const std::string& text) {
-  if (options.quiet) return;
-  const bool none = options.progress == ProgressStyle::kNone;
-  Progress(none ? ProgressStyle::kPlain : options.progress, "train", 0).message(text);
-}
+void say(const TrainCommandOptions& options, const std::string& text) { say(options.talk, "train", text); }
 
 // Previews among the photos would be photos of the next run.
 void require_apart(const TrainCommandOptions& options) {
@@ -60,7 +51,7 @@ void require_apart(const TrainCommandOptions& options) {
 
 ByteCache decode(const TrainCommandOptions& options, const PhotoList& photos, const char* task,
                  int64_t memory) {
-  Progress progress(progress_style(options), task, static_cast<int64_t>(photos.items.size()));
+  Progress progress(options.talk, task, static_cast<int64_t>(photos.items.size()));
   ByteCacheOptions cache;
   cache.rule = options.rule;
   cache.threads = options.threads;
@@ -104,7 +95,7 @@ class Session {
         settings_(std::move(settings)),
         position_(std::move(position)),
         metrics_(folder.metrics_path(), position_.epoch),
-        progress_(progress_style(options), "train", options.training.epochs * images.training.size()),
+        progress_(options.talk, "train", options.training.epochs * images.training.size()),
         epoch_start_(Clock::now()),
         last_save_(epoch_start_),
         resumed_(images_done()) {

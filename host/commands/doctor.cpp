@@ -2,6 +2,7 @@
 #include <hwy/highway.h>
 #include <jconfig.h>
 #include <sqlite3.h>
+#include <xxhash.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -60,6 +61,11 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
+// 90100 -> 9.1.0
+std::string dotted(int version) {
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
 ordered_json examine() {
   std::string reason;
   make_device("auto", 0, &reason);
@@ -73,7 +79,12 @@ ordered_json examine() {
            {{"OpenCV", cv::getVersionString()},
             {"libjpeg-turbo", HWY_STR(LIBJPEG_TURBO_VERSION)},
             {"SQLite", sqlite3_libversion()},
-            {"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)}}},
+            {"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
+            {"xxHash", dotted(static_cast<int>(XXH_versionNumber()))},
+            {"fmt", dotted(FMT_VERSION)},
+            {"CLI11", CLI11_VERSION},
+            {"nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR,
+                                          NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)}}},
           {"build",
            {{"compiler", kCompiler},
 #ifdef NDEBUG

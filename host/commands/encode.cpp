@@ -49,13 +49,13 @@ void add_encode_command(CLI::App& app, Run& run) {
   add_number(*command, "--batch-size", options.batch_size, "IMAGES", "Images the device gets at once");
   add_number(*command, "--shard-rows", options.shard_rows, "IMAGES",
              "Images listed for one file of codes: what a kill can cost");
-  add_progress_flags(*command, typed->progress, options.quiet);
+  add_progress_flags(*command, typed->progress, options.talk.quiet);
   command->add_flag("-f,--force", options.force, "Start over where the folder holds another catalog");
   command->callback([typed, &run] {
     run = [typed] {
       EncodeCommandOptions& chosen = typed->options;
       if (!typed->label.empty()) chosen.labels = parse_labels(typed->label);
-      chosen.progress = parse_progress_style(typed->progress);
+      chosen.talk.progress = parse_progress_style(typed->progress);
       require_within("--batch-size", chosen.batch_size, 1, kMaxBatch);
       require_within("--shard-rows", chosen.shard_rows, 1, kMaxShardRows);
       require_within("--threads", chosen.threads, 0, kMaxThreads);

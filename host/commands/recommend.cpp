@@ -46,7 +46,7 @@ int run_recommend(const RecommendCommandOptions& options) {
   RecommendationOptions table;
   table.k = options.k;
   table.format = table_format(options.output);
-  const ProgressStyle style = options.quiet ? ProgressStyle::kNone : parse_progress_style(options.progress);
+  const Talk talk = {parse_progress_style(options.progress), options.quiet};
   require_within("-k", options.k, 1, kMaxNeighbours);
   require_within("--threads", options.threads, 0, kMaxThreads);
 
@@ -56,9 +56,12 @@ int run_recommend(const RecommendCommandOptions& options) {
   const auto device = make_device(options.device, options.threads, nullptr);
   // Before the work: a name that cannot be written says so at once.
   std::optional<AtomicFile> file;
-  if (options.output != "-") file.emplace(options.output);
+  if (options.output != "-") {
+    sweep_temporaries_of(options.output);
+    file.emplace(options.output);
+  }
 
-  Progress progress(style, "recommend", rows);
+  Progress progress(talk, "recommend", rows);
   if (!catalog.complete()) {
     progress.message(fmt::format("warning: {} is not finished, {} of {} photos are compared", options.catalog,
                                  format_count(rows), format_count(catalog.totals().listed)));

@@ -40,7 +40,7 @@ void add_search_command(CLI::App& app, Run& run) {
                    "PNG to write: each query, its reconstruction, its neighbours")
       ->type_name("FILE");
   add_device_flags(*command, options.device, options.threads);
-  command->add_flag("-q,--quiet", options.quiet, "Say nothing but results and errors");
+  command->add_flag("-q,--quiet", options.talk.quiet, "Say nothing but results and errors");
   command->callback([typed, &run] {
     run = [typed] {
       require_within("-k", typed->k, 1, kMaxNeighbours);

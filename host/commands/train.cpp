@@ -59,7 +59,7 @@ int run_typed(const Typed& typed) {
   TrainCommandOptions options = typed.options;
   options.rule.fit = parse_fit(typed.fit);
   options.rule.background = parse_background(typed.background);
-  options.progress = parse_progress_style(typed.progress);
+  options.talk.progress = parse_progress_style(typed.progress);
   options.memory_bytes = static_cast<int64_t>(std::min(typed.memory, uint64_t{INT64_MAX}));
   check_train_options(options);
   return run_training(options);
@@ -118,7 +118,7 @@ void add_train_command(CLI::App& app, Run& run) {
                    "For decoded photos, as 512M or 4G; default: half of what is free")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false).description(""));
-  add_progress_flags(*command, typed->progress, options.quiet);
+  add_progress_flags(*command, typed->progress, options.talk.quiet);
   command->add_flag("-f,--force", options.force, "Start over where the folder holds another run");
   command->callback([typed, &run] { run = [typed] { return run_typed(*typed); }; });
 }

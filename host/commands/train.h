@@ -20,8 +20,7 @@ struct TrainCommandOptions {
   std::string device = "auto";  // auto, cpu or cuda
   int threads = 0;              // 0: every core
   int64_t memory_bytes = 0;     // for decoded photos; 0: half of what is free
-  ProgressStyle progress = ProgressStyle::kAuto;
-  bool quiet = false;  // errors alone
+  Talk talk;
   bool force = false;  // starts over where the folder holds another run
 };
 

@@ -18,6 +18,11 @@ BROKEN = {"discs/broken.jpg": b"\xff\xd8 no picture", "discs/empty.png": b"", "s
 SHARDS = 16  # of (PHOTOS + BROKEN) / 4
 
 
+def catches(pid, number):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"SigCgt:\s*([0-9a-f]+)", status)[1], 16) >> (number - 1) & 1 == 1
+
+
 class EncodeTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
@@ -235,6 +240,33 @@ class EncodeTest(shop.CommandTest):
                               input="\n".join(names), capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(f"{len(names)} photos listed, {len(names)} encoded", done.stderr)
+
+    def test_a_signal_ends_the_wait_for_a_list(self):
+        pipe = self.root / "pipe.txt"
+        os.mkfifo(pipe)
+        for photos in ("-", pipe):
+            words = [shop.PROGRAM, *map(str, self.words(self.catalog(), photos=photos))]
+            run = subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while not catches(run.pid, signal.SIGINT):
+                self.assertIsNone(run.poll())
+                time.sleep(0.01)
+            time.sleep(0.2)  # by now it waits
+            run.send_signal(signal.SIGINT)
+            _, error = run.communicate(timeout=20)
+            self.assertEqual(run.returncode, 130, error)
+            self.assertIn("stopping", error)
+            self.assertFalse(self.catalog().exists())
+
+    def test_a_list_from_a_named_pipe(self):
+        pipe = self.root / "named.txt"
+        os.mkfifo(pipe)
+        run = subprocess.Popen([shop.PROGRAM, *map(str, self.words(self.catalog(), photos=pipe))],
+                               stderr=subprocess.PIPE, text=True)
+        time.sleep(0.3)  # it is there first
+        pipe.write_text(f"{self.photos}/discs/000.png\n{self.photos}/stripes/001.png\n")
+        _, error = run.communicate(timeout=60)
+        self.assertEqual(run.returncode, 0, error)
+        self.assertIn("2 photos listed, 2 encoded", error)
 
     def test_names_of_any_bytes(self):
         photos = os.fsencode(self.root / "odd names")

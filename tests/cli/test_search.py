@@ -218,7 +218,9 @@ class SearchTest(shop.CommandTest):
         cpu = facts["devices"][0]
         self.assertTrue(cpu["usable"])
         self.assertEqual(cpu["instruction_set"], facts["instruction_sets"][-1])
-        self.assertRegex(facts["libraries"]["libjpeg-turbo"], r"^\d+\.\d+\.\d+$")
+        for name in ("OpenCV", "libjpeg-turbo", "SQLite", "Highway", "xxHash", "fmt", "CLI11", "nlohmann-json"):
+            self.assertRegex(facts["libraries"][name], r"^\d+\.\d+\.\d+$")
+            self.assertIn(name, done.stdout)
 
     def test_help_has_examples_first_and_defaults(self):
         for command, words in (("encode", ("--batch-size", "128", "--shard-rows", "2048")), ("search", ("-k", "5")),

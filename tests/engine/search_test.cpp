@@ -79,6 +79,7 @@ Rows near_duplicates(int64_t count, int64_t dimension) {
 }
 
 void fill(const SearchBlock& whole, int64_t block_rows, int threads, TopK& best) {
+  ThreadPool pool(threads);
   const int64_t count = static_cast<int64_t>(whole.rows.size()) / whole.dimension;
   for (int64_t first = 0; first < count; first += block_rows) {
     const auto rows = static_cast<std::size_t>(std::min(block_rows, count - first));
@@ -87,7 +88,7 @@ void fill(const SearchBlock& whole, int64_t block_rows, int threads, TopK& best)
                                     rows * static_cast<std::size_t>(whole.dimension));
     block.first_row = first;
     if (!whole.allowed.empty()) block.allowed = whole.allowed.subspan(static_cast<std::size_t>(first), rows);
-    nearest_on_cpu(block, best, threads);
+    nearest_on_cpu(block, best, pool);
   }
 }
 
@@ -165,6 +166,7 @@ TEST(Nearest, BlocksMayComeInAnyOrder) {
   for (int64_t r = 0; r < count; ++r)
     rows[static_cast<std::size_t>(r * d + r % 5)] += r % 2 == 0 ? 1.0F : 2.0F;
   for (int64_t r = 3; r < count; r += 7) rows[static_cast<std::size_t>(r * d + 1000)] += 1.0F;
+  ThreadPool pool(2);
   for (const int64_t queries : {1, 20}) {
     for (const int64_t k : {1, 2, 7, 20}) {
       TopK best(queries, k);
@@ -175,7 +177,7 @@ TEST(Nearest, BlocksMayComeInAnyOrder) {
             std::span(rows).subspan(static_cast<std::size_t>(first * d), static_cast<std::size_t>(block * d));
         some.dimension = d;
         some.first_row = first;
-        nearest_on_cpu(some, best, 2);
+        nearest_on_cpu(some, best, pool);
       }
       for (int64_t q = 0; q < queries; ++q) {
         ASSERT_EQ(best.take(q), plain_nearest(rows.data() + q * d, rows, d, k))
@@ -288,10 +290,11 @@ class SearchOnly : public Device {
   void decode(std::span<const float>, std::span<uint8_t>) override { refuse(); }
   double loss(std::span<const uint8_t>) override { return refuse(), 0.0; }
   double train_step(std::span<const uint8_t>, const AdamOptions&) override { return refuse(), 0.0; }
-  void nearest(const SearchBlock& block, TopK& best) override { nearest_on_cpu(block, best, 2); }
+  void nearest(const SearchBlock& block, TopK& best) override { nearest_on_cpu(block, best, pool_); }
   DeviceFacts facts() const override { return {}; }
 
  private:
+  ThreadPool pool_{2};
   static void refuse() { throw std::logic_error("this device only searches"); }
 };
 

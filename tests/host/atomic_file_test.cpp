@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <csignal>
 #include <thread>
 
@@ -179,6 +180,33 @@ TEST_F(AtomicFileTest, IsSweptAfterAKill) {
   sweep_temporaries(folder_);
   EXPECT_EQ(tree(folder_).size(), 8U);
   sweep_temporaries(at("none"));
+}
+
+TEST_F(AtomicFileTest, IsNotSweptWhileItIsWritten) {
+  AtomicFile file(at("a"));
+  file.write("half");
+  put(".a.tmp-1-0", "left by a kill");
+  put(".b.tmp-1-0", "another file's");
+  sweep_temporaries_of(at("a"));
+  EXPECT_EQ(tree(folder_).size(), 2U) << "its own and the other file's";
+  sweep_temporaries(folder_);
+  EXPECT_EQ(tree(folder_).size(), 1U);
+  file.write(" and whole");
+  file.commit();
+  EXPECT_EQ(get("a"), "half and whole");
+  sweep_temporaries_of(at("none/a"));
+}
+
+TEST_F(AtomicFileTest, SweepsAndWritersDoNotMeet) {
+  std::atomic<bool> writing = true;
+  std::thread sweeper([&] {
+    while (writing) sweep_temporaries(folder_);
+  });
+  for (int i = 0; i < 500; ++i) publish(at("a"), std::to_string(i));
+  writing = false;
+  sweeper.join();
+  EXPECT_EQ(get("a"), "499");
+  EXPECT_THAT(tree(folder_), ElementsAre("a"));
 }
 
 TEST_F(AtomicFileTest, LocksAFolderUntilItsProcessEnds) {

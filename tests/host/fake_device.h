@@ -28,7 +28,7 @@ class FakeDevice : public Device {
       images[i] = static_cast<uint8_t>(255.0F * codes[i / std::size_t{kImageBytes} * kCodeLength]);
     }
   }
-  void nearest(const SearchBlock& block, TopK& best) override { nearest_on_cpu(block, best, 2); }
+  void nearest(const SearchBlock& block, TopK& best) override { nearest_on_cpu(block, best, pool_); }
 
   void set_parameters(std::span<const float>) override { refuse(); }
   void get_parameters(std::span<float>) const override { refuse(); }
@@ -43,6 +43,7 @@ class FakeDevice : public Device {
   bool nan_for_black = false;
 
  private:
+  ThreadPool pool_{2};
   static void refuse() { throw std::logic_error("not a part of this device"); }
 };
 

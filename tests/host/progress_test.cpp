@@ -56,7 +56,7 @@ TEST(Progress, ParsesStyles) {
 TEST(Progress, PlainLinesHaveNoCarriageReturn) {
   CaptureStderr();
   {
-    Progress progress(ProgressStyle::kPlain, "encode", 2000);
+    Progress progress({.progress = ProgressStyle::kPlain}, "encode", 2000);
     progress.update(1, "");
     progress.message("one \x1b thing");
     progress.update(2000, "loss 0.5812");
@@ -72,7 +72,7 @@ TEST(Progress, PlainLinesHaveNoCarriageReturn) {
 TEST(Progress, BarEndsItsLine) {
   CaptureStderr();
   {
-    Progress progress(ProgressStyle::kBar, "train", 10);
+    Progress progress({.progress = ProgressStyle::kBar}, "train", 10);
     progress.update(10, "");
   }
   const std::string text = GetCapturedStderr();
@@ -83,7 +83,7 @@ TEST(Progress, BarEndsItsLine) {
 TEST(Progress, JsonLinesAreJson) {
   CaptureStderr();
   {
-    Progress progress(ProgressStyle::kJson, "train", 10);
+    Progress progress({.progress = ProgressStyle::kJson}, "train", 10);
     progress.message("quote \" and \xff");
     progress.update(10, "loss 1");
   }
@@ -98,18 +98,26 @@ TEST(Progress, JsonLinesAreJson) {
   EXPECT_EQ(objects[1]["note"], "loss 1");
 }
 
-TEST(Progress, NoneSaysNothing) {
+TEST(Progress, NoneLeavesMessagesAndQuietLeavesNothing) {
+  for (const bool quiet : {false, true}) {
+    CaptureStderr();
+    {
+      Progress progress({.progress = ProgressStyle::kNone, .quiet = quiet}, "train", 10);
+      progress.message("anything");
+      progress.update(10, "loss 1");
+    }
+    EXPECT_EQ(GetCapturedStderr(), quiet ? "" : "anything\n");
+  }
   CaptureStderr();
   {
-    Progress progress(ProgressStyle::kNone, "train", 10);
-    progress.message("anything");
+    Progress progress({.progress = ProgressStyle::kPlain, .quiet = true}, "train", 10);
     progress.update(10, "loss 1");
   }
   EXPECT_EQ(GetCapturedStderr(), "");
 }
 
 TEST(Progress, TheRateLeavesOutWhatWasDoneBefore) {
-  Progress progress(ProgressStyle::kNone, "encode", 2'000'000'000);
+  Progress progress({.progress = ProgressStyle::kNone}, "encode", 2'000'000'000);
   progress.set_resumed(1'000'000'000);
   progress.update(1'000'000'000, "");
   EXPECT_EQ(progress.rate(), 0);

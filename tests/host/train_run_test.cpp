@@ -229,7 +229,7 @@ TEST(RunTraining, TakesItsOptionsWithoutACommandLine) {
   options.model = root + "/model";
   options.training.epochs = 2;
   options.validation = "0.2";
-  options.quiet = true;
+  options.talk.quiet = true;
   EXPECT_EQ(run_training(options), 0);
   const Model model = read_model(options.model);
   EXPECT_EQ(model.settings.at("epochs"), "2");
