@@ -37,18 +37,6 @@ std::size_t digits_at(std::string_view text, std::size_t first) {
   return end - first;
 }
 
-// ".NAME.tmp-<pid>-<counter>"
-bool is_temporary(std::string_view name) {
-  const std::size_t mark = name.rfind(kTemporaryMark);
-  if (name.front() != '.' || mark == std::string_view::npos || mark < 2) return false;
-  const std::size_t pid = mark + kTemporaryMark.size();
-  const std::size_t pid_digits = digits_at(name, pid);
-  const std::size_t dash = pid + pid_digits;
-  if (pid_digits == 0 || dash >= name.size() || name[dash] != '-') return false;
-  const std::size_t counter_digits = digits_at(name, dash + 1);
-  return counter_digits > 0 && dash + 1 + counter_digits == name.size();
-}
-
 bool same_file(int descriptor, const std::string& path) {
   struct stat held = {}, named = {};
   return ::fstat(descriptor, &held) == 0 && ::lstat(path.c_str(), &named) == 0 &&
@@ -77,6 +65,18 @@ int reserve(int descriptor, int64_t bytes) {
 }
 
 }  // namespace
+
+// ".NAME.tmp-<pid>-<counter>"
+bool is_temporary(std::string_view name) {
+  const std::size_t mark = name.rfind(kTemporaryMark);
+  if (name.front() != '.' || mark == std::string_view::npos || mark < 2) return false;
+  const std::size_t pid = mark + kTemporaryMark.size();
+  const std::size_t pid_digits = digits_at(name, pid);
+  const std::size_t dash = pid + pid_digits;
+  if (pid_digits == 0 || dash >= name.size() || name[dash] != '-') return false;
+  const std::size_t counter_digits = digits_at(name, dash + 1);
+  return counter_digits > 0 && dash + 1 + counter_digits == name.size();
+}
 
 AtomicFile::AtomicFile(std::string path, int64_t reserve_bytes) : path_(std::move(path)) {
   if (path_.empty() || path_.back() == '/') throw usage_error("'" + path_ + "' is not a file name");

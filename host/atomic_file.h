@@ -31,6 +31,9 @@ class AtomicFile {
 // The whole of a file in one call.
 void publish_file(const std::string& path, std::span<const std::byte> bytes);
 
+// Whether a name is one that AtomicFile gives a file before its commit.
+bool is_temporary(std::string_view name);
+
 // Removes what killed runs of AtomicFile left in `folder`. Files that a living process writes are locked and
 // stay.
 void sweep_temporaries(const std::string& folder);

@@ -17,6 +17,7 @@
 #include "host/byte_cache.h"
 #include "host/dataset.h"
 #include "host/model_file.h"
+#include "host/settings.h"
 
 namespace lookalike {
 
@@ -44,14 +45,16 @@ class CatalogWriter {
  public:
   // Makes or resumes `folder`, under its lock. settings: everything that shapes the result (model
   // fingerprint, photo rule, list fingerprint, shard rows, precision, version). Another value there: E_USAGE
-  // naming the setting, both values and --force; force starts over. Copies the model in.
-  CatalogWriter(const std::string& folder, const Model& model,
-                const std::map<std::string, std::string>& settings, int64_t listed, int64_t shards,
-                bool force);
+  // naming the setting, both values and --force; force starts over. Copies the model in. A catalog keeps the
+  // settings that it was begun with, those of kNotCompared too.
+  CatalogWriter(const std::string& folder, const Model& model, const Settings& settings, int64_t listed,
+                int64_t shards, bool force);
   ~CatalogWriter();
 
   bool finished(int64_t shard) const;
   CatalogTotals totals() const;
+  const Settings& begun_with() const;
+  std::vector<Refusal> first_refusals(std::size_t most) const;
   // Shards may come in any order; each is durable when this returns.
   void commit_shard(const ShardContent& content);
   // Once all shards are in: marks the catalog complete.
@@ -61,6 +64,11 @@ class CatalogWriter {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// What a CatalogWriter with the same arguments would go on from, without a trace in the folder. Throws what
+// its constructor would throw for a foreign folder, a damaged ledger or other settings.
+CatalogTotals look_at_catalog(const std::string& folder, const Model& model, const Settings& settings,
+                              int64_t listed, int64_t shards, bool force);
 
 class CatalogReader {
  public:
@@ -73,7 +81,7 @@ class CatalogReader {
   int64_t rows() const;  // of finished shards
   const Model& model() const;
   CatalogTotals totals() const;
-  std::map<std::string, std::string> settings() const;
+  Settings settings() const;
 
   // Every finished row in order, in blocks of at most block_rows: visit(first_row, codes (count, 2888)).
   void for_each_block(

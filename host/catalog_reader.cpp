@@ -17,10 +17,6 @@ namespace {
 
 using Access = Database::Access;
 
-Error damaged(const std::string& path, const std::string& what) {
-  return damaged_error(path + ": " + what + ", copy the catalog again or encode again with --force");
-}
-
 }  // namespace
 
 struct CatalogReader::State {
@@ -42,9 +38,9 @@ struct CatalogReader::State {
     codes(index).read_rows(first, std::ssize(out) / kCodeLength, out);
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (std::isfinite(out[i])) continue;
-      throw damaged(paths.shard(shards[index].shard),
-                    fmt::format("row {} has a number that is not finite",
-                                first + static_cast<int64_t>(i) / kCodeLength));
+      throw damaged_catalog(paths.shard(shards[index].shard),
+                            fmt::format("row {} has a number that is not finite",
+                                        first + static_cast<int64_t>(i) / kCodeLength));
     }
   }
 
@@ -52,10 +48,11 @@ struct CatalogReader::State {
     if (open_shard == index) return *open_codes;
     open_shard.reset();
     const std::string path = paths.shard(shards[index].shard);
+    if (!exists(path)) throw damaged_catalog(path, "it is missing");
     open_codes.emplace(path);
     if (open_codes->rows() != shards[index].rows || open_codes->columns() != kCodeLength) {
-      throw damaged(path, fmt::format("it is ({}, {}), the ledger has ({}, {})", open_codes->rows(),
-                                      open_codes->columns(), shards[index].rows, kCodeLength));
+      throw damaged_catalog(path, fmt::format("it is ({}, {}), the ledger has ({}, {})", open_codes->rows(),
+                                              open_codes->columns(), shards[index].rows, kCodeLength));
     }
     open_shard = index;
     return *open_codes;
@@ -89,18 +86,18 @@ CatalogReader::CatalogReader(const std::string& folder) : state_(std::make_uniqu
   }
   state.ledger.emplace(state.paths.ledger(), Access::kRead);
   state.settings = state.ledger->settings();
-  if (!exists(state.paths.model())) throw damaged(state.paths.model(), "it is missing");
+  if (!exists(state.paths.model())) throw damaged_catalog(state.paths.model(), "it is missing");
   state.model = read_model(state.paths.model());
   if (model_fingerprint(state.model) != state.settings[kModelSetting]) {
-    throw damaged(state.paths.model(), "it is not the model that made this catalog");
+    throw damaged_catalog(state.paths.model(), "it is not the model that made this catalog");
   }
   const CatalogTotals stored = state.ledger->totals();
   state.totals.listed = stored.listed;
   state.totals.shards = stored.shards;
   for (const ShardRecord& record : state.ledger->shards()) {
     if (record.shard >= stored.shards) {
-      throw damaged(state.paths.ledger(),
-                    fmt::format("shard {} is none of its {}", record.shard, stored.shards));
+      throw damaged_catalog(state.paths.ledger(),
+                            fmt::format("shard {} is none of its {}", record.shard, stored.shards));
     }
     state.totals.refused += record.refused;
     ++state.totals.shards_done;
@@ -122,7 +119,7 @@ const Model& CatalogReader::model() const { return state_->model; }
 
 CatalogTotals CatalogReader::totals() const { return state_->totals; }
 
-std::map<std::string, std::string> CatalogReader::settings() const { return state_->settings; }
+Settings CatalogReader::settings() const { return state_->settings; }
 
 void CatalogReader::for_each_block(
     int64_t block_rows,
@@ -149,7 +146,7 @@ CatalogItem CatalogReader::item(int64_t row) const {
   const std::size_t s = state_->shard_of(row);
   std::optional<CatalogItem> item =
       state_->ledger->item(state_->shards[s].shard, row - state_->first_rows[s]);
-  if (!item) throw damaged(state_->paths.ledger(), fmt::format("row {} has no item", row));
+  if (!item) throw damaged_catalog(state_->paths.ledger(), fmt::format("row {} has no item", row));
   item->row = row;
   return *item;
 }
@@ -160,8 +157,8 @@ std::vector<CatalogItem> CatalogReader::all_items() const {
   for (const ShardRecord& record : state_->shards) {
     std::vector<CatalogItem> items = state_->ledger->items(record.shard);
     if (static_cast<int64_t>(items.size()) != record.rows) {
-      throw damaged(state_->paths.ledger(), fmt::format("shard {} has {} items for {} rows", record.shard,
-                                                        items.size(), record.rows));
+      throw damaged_catalog(state_->paths.ledger(), fmt::format("shard {} has {} items for {} rows",
+                                                                record.shard, items.size(), record.rows));
     }
     for (CatalogItem& item : items) {
       item.row = static_cast<int64_t>(all.size());

@@ -20,12 +20,17 @@ namespace {
 
 using Access = Database::Access;
 
+void refuse_too_many(int64_t shards) {
+  if (shards >= 0 && shards <= kMaxShards) return;
+  throw usage_error(fmt::format("{} shards are more than {}, take more rows a shard", shards, kMaxShards));
+}
+
 // A folder that holds something and no ledger belongs to somebody else: not even --force writes there.
 void refuse_foreign(const CatalogPaths& paths) {
   if (exists(paths.folder) && !is_folder(paths.folder)) {
     throw usage_error(paths.folder + " is not a folder, name another for the catalog");
   }
-  if (exists(paths.ledger())) return;
+  if (exists(paths.ledger()) || !exists(paths.folder)) return;
   for (const std::string& name : names_in(paths.folder)) {
     if (name.starts_with(".lock") || name.starts_with(".catalog.sqlite.tmp-")) continue;
     throw usage_error(fmt::format("{} is not empty and holds no catalog (it has {}), name another folder",
@@ -58,11 +63,15 @@ Settings all_settings(const Settings& given, const Model& model, int64_t listed,
 }
 
 void compare_settings(const CatalogPaths& paths, const Settings& given, Settings wanted, Settings found) {
-  wanted.erase(kCompleteSetting);
-  found.erase(kCompleteSetting);
+  for (Settings* settings : {&wanted, &found}) {
+    settings->erase(kCompleteSetting);
+    for (const char* name : kNotCompared) settings->erase(name);
+  }
   // The maker's own first: a changed photo list says more than the length that changed with it.
   std::vector<std::string> names;
-  for (const auto& [name, value] : given) names.push_back(name);
+  for (const auto& [name, value] : given) {
+    if (wanted.contains(name)) names.push_back(name);
+  }
   for (const auto& [name, value] : wanted) names.push_back(name);
   for (const auto& [name, value] : found) names.push_back(name);
   for (const std::string& name : names) {
@@ -116,22 +125,34 @@ std::string publish_codes(const std::string& path, std::span<const float> codes)
 
 }  // namespace
 
+CatalogTotals look_at_catalog(const std::string& folder, const Model& model, const Settings& settings,
+                              int64_t listed, int64_t shards, bool force) {
+  const CatalogPaths paths = {folder};
+  refuse_too_many(shards);
+  refuse_foreign(paths);
+  CatalogTotals nothing;
+  nothing.listed = listed;
+  nothing.shards = shards;
+  if (force || !exists(paths.ledger()) || !Ledger::is_begun(paths.ledger())) return nothing;
+  const Ledger ledger(paths.ledger(), Access::kRead);
+  compare_settings(paths, settings, all_settings(settings, model, listed, shards), ledger.settings());
+  return ledger.totals();
+}
+
 struct CatalogWriter::State {
   CatalogPaths paths;
   std::optional<FolderLock> lock;
   std::optional<Ledger> ledger;
   std::optional<ThumbnailStore> thumbnails;
+  Settings begun_with;
   std::set<int64_t> finished;
   CatalogTotals totals;
 };
 
-CatalogWriter::CatalogWriter(const std::string& folder, const Model& model,
-                             const std::map<std::string, std::string>& settings, int64_t listed,
-                             int64_t shards, bool force)
+CatalogWriter::CatalogWriter(const std::string& folder, const Model& model, const Settings& settings,
+                             int64_t listed, int64_t shards, bool force)
     : state_(std::make_unique<State>()) {
-  if (shards < 0 || shards > kMaxShards) {
-    throw usage_error(fmt::format("{} shards are more than {}, take more rows a shard", shards, kMaxShards));
-  }
+  refuse_too_many(shards);
   const CatalogPaths& paths = state_->paths = {folder};
   refuse_foreign(paths);
   state_->lock.emplace(folder);
@@ -141,23 +162,23 @@ CatalogWriter::CatalogWriter(const std::string& folder, const Model& model,
 
   const Settings wanted = all_settings(settings, model, listed, shards);
   if (force || !exists(paths.ledger())) start_over(paths);
-  if (!Ledger::is_begun(paths.ledger())) {
-    Ledger::create(paths.ledger(), wanted, [&] { write_model(paths.model(), model); });
-  }
+  const bool begun = Ledger::is_begun(paths.ledger());
+  if (!begun) Ledger::create(paths.ledger(), wanted, [&] { write_model(paths.model(), model); });
   state_->ledger.emplace(paths.ledger(), Access::kWrite);
-  compare_settings(paths, settings, wanted, state_->ledger->settings());
-  if (model_fingerprint(read_model(paths.model())) != model_fingerprint(model)) {
-    throw damaged_error(paths.model() +
-                        " is not the model that made this catalog, put that one back or encode "
-                        "again with --force");
+  state_->begun_with = state_->ledger->settings();
+  compare_settings(paths, settings, wanted, state_->begun_with);
+  if (begun && !exists(paths.model())) throw damaged_catalog(paths.model(), "it is missing");
+  if (begun && model_fingerprint(read_model(paths.model())) != model_fingerprint(model)) {
+    throw damaged_catalog(paths.model(), "it is not the model that made this catalog");
   }
 
   make_folders(paths.codes());
   sweep_temporaries(paths.codes());
   for (const ShardRecord& record : state_->ledger->shards()) {
-    if (record.rows > 0 && NpyReader(paths.shard(record.shard)).rows() != record.rows) {
-      throw damaged_error(paths.shard(record.shard) +
-                          " has not the rows of the ledger, encode again with --force");
+    const std::string path = paths.shard(record.shard);
+    if (record.rows > 0 && !exists(path)) throw damaged_catalog(path, "it is missing");
+    if (record.rows > 0 && NpyReader(path).rows() != record.rows) {
+      throw damaged_catalog(path, "it has not the rows of the ledger");
     }
     state_->finished.insert(record.shard);
   }
@@ -171,6 +192,20 @@ CatalogWriter::~CatalogWriter() = default;
 bool CatalogWriter::finished(int64_t shard) const { return state_->finished.contains(shard); }
 
 CatalogTotals CatalogWriter::totals() const { return state_->totals; }
+
+const Settings& CatalogWriter::begun_with() const { return state_->begun_with; }
+
+std::vector<Refusal> CatalogWriter::first_refusals(std::size_t most) const {
+  std::vector<Refusal> first;
+  for (const ShardRecord& record : state_->ledger->shards()) {
+    if (record.refused == 0) continue;
+    for (Refusal& refusal : state_->ledger->refusals(record.shard)) {
+      if (first.size() == most) return first;
+      first.push_back(std::move(refusal));
+    }
+  }
+  return first;
+}
 
 void CatalogWriter::commit_shard(const ShardContent& content) {
   CatalogTotals& totals = state_->totals;

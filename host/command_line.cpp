@@ -105,10 +105,12 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   std::vector<std::string> unknown = command.remaining();
   if (unknown.empty()) unknown = app.remaining();
   std::string text = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !unknown.empty()) {
+  // What is unknown first: what is missing may be what was mistyped.
+  const bool missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if ((missing || dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) && !unknown.empty()) {
     const std::string word = unknown.front().substr(0, unknown.front().find('='));
     std::vector<std::string> known;
-    if (word.rfind("--", 0) == 0) {
+    if (word.size() > 1 && word.front() == '-') {
       for (const CLI::Option* option : command.get_options()) {
         for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
       }
@@ -156,6 +158,7 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments, const Run& 
 int run_command_line(int argc, char** argv) {
   try {
     keep_standard_descriptors();
+    let_writes_fail();
     cv::setNumThreads(1);  // the threads are ours: one photo each
     CLI::App app(kDescription, "lookalike");
     app.formatter(std::make_shared<Help>());

@@ -2,11 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "engine/device.h"
 #include "host/dataset.h"
+#include "host/encode_pipeline.h"
+#include "host/model_file.h"
+#include "host/photo_table.h"
 #include "host/progress.h"
+#include "host/settings.h"
 
 namespace lookalike {
 
@@ -22,6 +28,22 @@ struct EncodeCommandOptions {
   Talk talk;
   bool force = false;  // starts over where the folder holds another catalog
 };
+
+// What encode works with, all but the catalog. The constructor throws Error for a model, device or list of
+// photos that cannot be used.
+struct EncodeJob {
+  explicit EncodeJob(const EncodeCommandOptions& options);
+
+  int64_t listed() const { return photos.size(); }
+
+  Model model;
+  std::string reason;              // for the device that was taken
+  std::unique_ptr<Device> device;  // with the model's weights
+  PhotoTable photos;
+  Settings settings;  // that the catalog keeps
+};
+
+EncodePipelineOptions pipeline_options(const EncodeCommandOptions& options, const Model& model);
 
 // Returns the process's exit code. A run cut at any moment, by any means, leaves whole shards, and the same
 // call goes on after them to the same catalog. Throws Error; Interrupted once a stop was asked for.

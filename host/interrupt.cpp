@@ -25,10 +25,7 @@ extern "C" void on_stop_signal(int signal) {
 }  // namespace
 
 void watch_signals() {
-  struct sigaction ignore = {}, stop = {}, current = {};
-  ignore.sa_handler = SIG_IGN;
-  sigaction(SIGXFSZ, &ignore, nullptr);
-  sigaction(SIGPIPE, &ignore, nullptr);
+  struct sigaction stop = {}, current = {};
   stop.sa_handler = on_stop_signal;
   stop.sa_flags = SA_RESTART;
   for (const int signal : {SIGINT, SIGTERM}) {
@@ -36,6 +33,13 @@ void watch_signals() {
     if (sigaction(signal, nullptr, &current) == 0 && current.sa_handler == SIG_IGN) continue;
     sigaction(signal, &stop, nullptr);
   }
+}
+
+void let_writes_fail() {
+  struct sigaction ignore = {};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGXFSZ, &ignore, nullptr);
+  sigaction(SIGPIPE, &ignore, nullptr);
 }
 
 int stop_signal() { return requested.load(); }

@@ -5,8 +5,11 @@
 
 namespace lookalike {
 
-// Installs the handlers; SIGXFSZ and SIGPIPE are ignored so that writes report errors instead.
+// Installs the handlers.
 void watch_signals();
+
+// SIGXFSZ and SIGPIPE are ignored, so that writes report errors instead.
+void let_writes_fail();
 
 // The signal that asked to stop, or 0.
 int stop_signal();

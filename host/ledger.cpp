@@ -4,7 +4,6 @@
 
 #include <stdexcept>
 
-#include "engine/error.h"
 #include "host/fingerprint.h"
 #include "host/item_columns.h"
 
@@ -68,10 +67,6 @@ CREATE TABLE thumbs (              -- what the network saw
 ) STRICT;
 )sql";
 
-Error damaged(const std::string& path, const std::string& what) {
-  return damaged_error(path + ": " + what + ", copy the catalog again or encode again with --force");
-}
-
 void create_schema(Database& database, int64_t application, const char* schema) {
   database.run(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", application, kVersion));
   database.run(schema);
@@ -85,8 +80,8 @@ bool is_empty(const Database& database) {
 // Ours, of this version, with these tables and nothing else.
 void check_schema(const Database& database, int64_t application, const char* schema) {
   if (database.number("PRAGMA application_id") != application) {
-    throw damaged(database.path(), is_empty(database) ? "it was begun and never written"
-                                                      : "it is no database of a lookalike catalog");
+    throw damaged_catalog(database.path(), is_empty(database) ? "it was begun and never written"
+                                                              : "it is no database of a lookalike catalog");
   }
   if (const int64_t version = database.number("PRAGMA user_version"); version > kVersion) {
     throw damaged_error(
@@ -94,12 +89,12 @@ void check_schema(const Database& database, int64_t application, const char* sch
                     "use that version",
                     database.path(), version, kVersion));
   } else if (version != kVersion) {
-    throw damaged(database.path(), fmt::format("there is no version {} of its format", version));
+    throw damaged_catalog(database.path(), fmt::format("there is no version {} of its format", version));
   }
   Database fresh(":memory:", Database::Access::kWrite);
   create_schema(fresh, application, schema);
   if (database.schema() != fresh.schema())
-    throw damaged(database.path(), "its tables are not those of a catalog");
+    throw damaged_catalog(database.path(), "its tables are not those of a catalog");
 }
 
 std::string settings_checksum(const Settings& settings) {
@@ -125,12 +120,16 @@ CatalogItem item_from(const Statement& row, const std::string& path) {
   try {
     item.columns = columns_from(row.text(7));
   } catch (const std::invalid_argument& error) {
-    throw damaged(path, error.what());
+    throw damaged_catalog(path, error.what());
   }
   return item;
 }
 
 }  // namespace
+
+Error damaged_catalog(const std::string& path, const std::string& what) {
+  return damaged_error(path + ": " + what + ", copy the catalog again or encode again with --force");
+}
 
 std::string shard_name(int64_t shard) { return fmt::format("codes_{:05}.npy", shard); }
 
@@ -145,7 +144,7 @@ bool is_shard_name(const std::string& file_name) {
 
 std::string CatalogPaths::shard(int64_t shard) const { return codes() + "/" + shard_name(shard); }
 
-bool Ledger::is_begun(const std::string& path) { return !is_empty(Database(path, Database::Access::kWrite)); }
+bool Ledger::is_begun(const std::string& path) { return !is_empty(Database(path, Database::Access::kRead)); }
 
 void Ledger::create(const std::string& path, const Settings& settings,
                     const std::function<void()>& before_commit) {
@@ -169,7 +168,7 @@ Settings Ledger::settings() const {
   while (statement.step()) settings[statement.text(0)] = statement.text(1);
   const auto checksum = settings.extract(kChecksumSetting);
   if (checksum.empty() || checksum.mapped() != settings_checksum(settings)) {
-    throw damaged(database_.path(), "its settings do not fit their checksum");
+    throw damaged_catalog(database_.path(), "its settings do not fit their checksum");
   }
   return settings;
 }
@@ -199,7 +198,8 @@ std::vector<ShardRecord> Ledger::shards() const {
     const std::string file = record.rows > 0 ? "codes/" + shard_name(record.shard) : "";
     if (record.shard < 0 || record.shard >= kMaxShards || record.rows < 0 || record.refused < 0 ||
         statement.text(3) != file) {
-      throw damaged(database_.path(), fmt::format("its row for shard {} is not one of ours", record.shard));
+      throw damaged_catalog(database_.path(),
+                            fmt::format("its row for shard {} is not one of ours", record.shard));
     }
     shards.push_back(record);
   }
@@ -286,7 +286,8 @@ std::vector<CatalogItem> Ledger::items(int64_t shard) const {
   while (statement.step()) {
     items.push_back(item_from(statement, database_.path()));
     if (items.back().row != static_cast<int64_t>(items.size()) - 1) {
-      throw damaged(database_.path(), fmt::format("row {} of shard {} is missing", items.size() - 1, shard));
+      throw damaged_catalog(database_.path(),
+                            fmt::format("row {} of shard {} is missing", items.size() - 1, shard));
     }
   }
   return items;

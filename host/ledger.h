@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "engine/error.h"
 #include "host/catalog.h"
+#include "host/settings.h"
 #include "host/sqlite.h"
 
 namespace lookalike {
@@ -25,6 +27,9 @@ struct CatalogPaths {
   std::string codes() const { return folder + "/codes"; }
   std::string shard(int64_t shard) const;
 };
+
+// E_DAMAGED "PATH: WHAT, what to do".
+Error damaged_catalog(const std::string& path, const std::string& what);
 
 std::string shard_name(int64_t shard);             // "codes_00000.npy"
 bool is_shard_name(const std::string& file_name);  // made by shard_name
@@ -45,8 +50,6 @@ inline constexpr const char* kShardsSetting = "shards";      // shards that it i
 inline constexpr const char* kModelSetting = "model";        // model_fingerprint of model.safetensors
 inline constexpr const char* kCompleteSetting = "complete";  // "0" or "1"
 inline constexpr const char* kChecksumSetting = "checksum";  // XXH3-128 over all other settings
-
-using Settings = std::map<std::string, std::string>;
 
 class Ledger {
  public:

@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
+#include <string_view>
 
 #include "engine/error.h"
 #include "host/atomic_file.h"
 #include "host/csv.h"
+#include "host/files.h"
 
 namespace lookalike {
 namespace {
@@ -30,9 +34,22 @@ bool possible(const TrainingState& state, const TrainOptions& options) {
          state.best_epoch <= state.epoch && (state.epoch == 0) == (state.best_epoch == 0);
 }
 
+// What a run that was cut before its first state may leave.
+constexpr std::array<std::string_view, 5> kOwnNames = {"metrics.csv", "model.safetensors", "previews",
+                                                       "refused.csv", ".lock"};
+
 }  // namespace
 
-TrainFolder::TrainFolder(std::string folder, PhotoRule rule) : folder_(std::move(folder)), rule_(rule) {
+void refuse_foreign_folder(const std::string& folder) {
+  if (!is_folder(folder) || exists(folder + "/training.safetensors")) return;
+  for (const std::string& name : names_in(folder)) {
+    if (std::ranges::find(kOwnNames, name) != kOwnNames.end() || is_temporary(name)) continue;
+    throw usage_error(
+        fmt::format("{} is not empty and holds no model (it has {}), name another folder", folder, name));
+  }
+}
+
+void TrainFolder::prepare() const {
   std::error_code error;
   fs::create_directories(folder_ + "/previews", error);
   if (error) throw system_error(fmt::format("{}/previews cannot be made: {}", folder_, error.message()));
@@ -118,6 +135,11 @@ void TrainFolder::write_preview(int64_t epoch, const std::vector<uint8_t>& png) 
     if (preview_epoch(entry.path().filename().string()) > epoch) fs::remove(entry.path());
   }
   publish_file(fmt::format("{}/epoch_{:04}.png", previews, epoch), std::as_bytes(std::span(png)));
+}
+
+TrainPosition position_of(const TrainingState& state) {
+  return {state.epoch,           state.position,  state.epoch_loss_sum,
+          state.best_parameters, state.best_loss, state.best_epoch};
 }
 
 }  // namespace lookalike

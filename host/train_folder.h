@@ -15,10 +15,14 @@
 
 namespace lookalike {
 
+// Throws E_USAGE where `folder` holds something and no training of ours: its files would be mixed with that.
+void refuse_foreign_folder(const std::string& folder);
+
 class TrainFolder {
  public:
-  // The folder is locked by the caller.
-  TrainFolder(std::string folder, PhotoRule rule);
+  // Touches nothing. All but stored() is for the folder's owner, who has its lock and has called prepare().
+  TrainFolder(std::string folder, PhotoRule rule) : folder_(std::move(folder)), rule_(rule) {}
+  void prepare() const;
 
   // The state to go on from. Throws E_USAGE where its settings are not the `asked` ones or the folder holds a
   // model that no state belongs to, E_DAMAGED where it cannot be read or is impossible; all say that --force
@@ -46,5 +50,7 @@ class TrainFolder {
   std::string folder_;
   PhotoRule rule_;
 };
+
+TrainPosition position_of(const TrainingState& state);
 
 }  // namespace lookalike

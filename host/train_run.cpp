@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
-#include <filesystem>
 
 #include "engine/device.h"
 #include "engine/error.h"
@@ -16,6 +15,7 @@
 #include "host/interrupt.h"
 #include "host/memory.h"
 #include "host/preview.h"
+#include "host/shell_word.h"
 #include "host/train_folder.h"
 #include "host/train_settings.h"
 
@@ -33,30 +33,10 @@ double seconds_since(Clock::time_point start) {
 
 void say(const TrainCommandOptions& options, const std::string& text) { say(options.talk, "train", text); }
 
-// Previews among the photos would be photos of the next run.
-void require_apart(const TrainCommandOptions& options) {
-  namespace fs = std::filesystem;
-  const auto model = fs::weakly_canonical(options.model);
-  for (const std::string& source : {options.photos, options.validation}) {
-    if (!fs::is_directory(source)) continue;
-    const auto photos = fs::weakly_canonical(source);
-    const auto [end, rest] = std::mismatch(photos.begin(), photos.end(), model.begin(), model.end());
-    if (end != photos.end()) continue;
-    throw usage_error(
-        fmt::format("{} lies in {}, where its previews would be taken for photos, choose a folder "
-                    "outside",
-                    options.model, source));
-  }
-}
-
 ByteCache decode(const TrainCommandOptions& options, const PhotoList& photos, const char* task,
                  int64_t memory) {
   Progress progress(options.talk, task, static_cast<int64_t>(photos.items.size()));
-  ByteCacheOptions cache;
-  cache.rule = options.rule;
-  cache.threads = options.threads;
-  cache.memory_bytes = memory;
-  return ByteCache(photos, cache, [&](int64_t done, int64_t refused) {
+  return ByteCache(photos, byte_cache_options(options, memory), [&](int64_t done, int64_t refused) {
     progress.update(done, refused > 0 ? format_count(refused) + " refused" : "");
     return stop_signal() == 0;
   });
@@ -77,11 +57,6 @@ struct Images {
     return all;
   }
 };
-
-TrainPosition position_of(const TrainingState& state) {
-  return {state.epoch,           state.position,  state.epoch_loss_sum,
-          state.best_parameters, state.best_loss, state.best_epoch};
-}
 
 // Training proper: what is said and saved while it goes.
 class Session {
@@ -185,6 +160,14 @@ class Session {
   int64_t resumed_;
 };
 
+// shop.model -> shop.catalog, model -> catalog, shop -> shop.catalog
+std::string catalog_beside(std::string model) {
+  constexpr std::string_view kModel = "model";
+  while (model.size() > 1 && model.ends_with('/')) model.pop_back();
+  if (!model.ends_with(kModel)) return model + ".catalog";
+  return model.substr(0, model.size() - kModel.size()) + "catalog";
+}
+
 void say_result(const TrainCommandOptions& options, const TrainFolder& folder, const TrainPosition& position,
                 bool validated) {
   const std::string_view how = position.epoch < options.training.epochs ? ": patience ran out" : "";
@@ -192,8 +175,9 @@ void say_result(const TrainCommandOptions& options, const TrainFolder& folder, c
       fmt::format("finished after {} epochs{}; best epoch {}, {} {:.4f}", position.epoch, how,
                   position.best_epoch, validated ? "validation loss" : "training loss", position.best_loss));
   say(options, "model: " + folder.model_path());
-  say(options, fmt::format("next: lookalike encode {} -m {} -o CATALOG",
-                           options.photos == "-" ? "PHOTOS" : options.photos, options.model));
+  say(options, fmt::format("next: lookalike encode {} -m {} -o {}",
+                           options.photos == "-" ? "PHOTOS" : shell_path(options.photos),
+                           shell_path(options.model), shell_path(catalog_beside(options.model))));
 }
 
 std::string describe(const TrainPosition& position, int64_t images) {
@@ -216,7 +200,7 @@ void require_photos(const TrainCommandOptions& options, const Images& images) {
 
 Images read_photos(const TrainCommandOptions& options, const TrainPhotos& photos) {
   try {
-    return {options, photos, options.memory_bytes > 0 ? options.memory_bytes : free_memory_bytes() / 2};
+    return {options, photos, memory_for_photos(options)};
   } catch (const Interrupted& stop) {
     say(options, fmt::format("stopped by SIG{} while photos were read; the same command reads them again",
                              sigabbrev_np(stop.signal())));
@@ -232,13 +216,9 @@ TrainPosition take_up(const TrainCommandOptions& options, const TrainingState& s
   if (state.position > images.training.size()) {
     throw damaged_error(folder.state_path() + " counts more images than there are; --force starts over");
   }
-  for (const char* key : {"instruction_set", "version"}) {
-    const auto before = state.settings.find(key);
-    if (before != state.settings.end() && before->second == settings.at(key)) continue;
-    say(options,
-        fmt::format("warning: {} was {} and is now {}: the weights can differ in their last bits from an "
-                    "unbroken run",
-                    key, before == state.settings.end() ? "not known" : before->second, settings.at(key)));
+  for (const std::string& warning :
+       last_bit_warnings(state.settings, settings, options.model, "the weights")) {
+    say(options, warning);
   }
   device.set_parameters(state.parameters);
   device.set_optimizer(state.optimizer);
@@ -263,8 +243,10 @@ void train_and_say(const TrainCommandOptions& options, const Images& images, Ses
 }
 
 // Everything from the locked folder on.
-void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos, Device& device) {
+void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos, Device& device,
+                   const std::string& reason) {
   TrainFolder folder(options.model, options.rule);
+  folder.prepare();
   Settings settings = train_settings(options, photos, device.facts());
   std::optional<TrainingState> state;
   if (!options.force) state = folder.stored(options.training, settings);
@@ -275,6 +257,9 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
     return;
   }
 
+  say(options, fmt::format("{} photos to train on, {} to validate; {}",
+                           format_count(std::ssize(photos.training.items)),
+                           format_count(std::ssize(photos.validation.items)), reason));
   const Images images = read_photos(options, photos);
   const std::vector<Refusal> refusals = images.refusals();
   folder.write_refusals(refusals);
@@ -302,17 +287,27 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
 
 }  // namespace
 
+ByteCacheOptions byte_cache_options(const TrainCommandOptions& options, int64_t memory_bytes) {
+  ByteCacheOptions cache;
+  cache.rule = options.rule;
+  cache.threads = options.threads;
+  cache.memory_bytes = memory_bytes;
+  return cache;
+}
+
+int64_t memory_for_photos(const TrainCommandOptions& options) {
+  return options.memory_bytes > 0 ? options.memory_bytes : free_memory_bytes() / 2;
+}
+
 int run_training(const TrainCommandOptions& options) {
   watch_signals();
   std::string reason;
   const auto device = make_device(options.device, options.threads, &reason);
   require_apart(options);
+  refuse_foreign_folder(options.model);
   const TrainPhotos photos = list_train_photos(options);
   const FolderLock lock(options.model);
-  say(options, fmt::format("{} photos to train on, {} to validate; {}",
-                           format_count(std::ssize(photos.training.items)),
-                           format_count(std::ssize(photos.validation.items)), reason));
-  run_in_folder(options, photos, *device);
+  run_in_folder(options, photos, *device, reason);
   return static_cast<int>(ExitCode::kDone);
 }
 

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
+#include <string_view>
 
 #include "engine/error.h"
 #include "host/atomic_file.h"
@@ -44,6 +47,21 @@ std::string list_identity(const PhotoList& photos) {
 
 }  // namespace
 
+void require_apart(const TrainCommandOptions& options) {
+  namespace fs = std::filesystem;
+  const auto model = fs::weakly_canonical(options.model);
+  for (const std::string& source : {options.photos, options.validation}) {
+    if (!fs::is_directory(source)) continue;
+    const auto photos = fs::weakly_canonical(source);
+    const auto [end, rest] = std::mismatch(photos.begin(), photos.end(), model.begin(), model.end());
+    if (end != photos.end()) continue;
+    throw usage_error(
+        fmt::format("{} lies in {}, where its previews would be taken for photos, choose a folder "
+                    "outside",
+                    options.model, source));
+  }
+}
+
 double validation_share(const std::string& text) {
   double share = 0;
   const char* end = text.data() + text.size();
@@ -59,11 +77,11 @@ double validation_share(const std::string& text) {
 
 TrainPhotos list_train_photos(const TrainCommandOptions& options) {
   const double share = validation_share(options.validation);
+  if (options.photos == "-" && options.validation == "-") {
+    throw usage_error("PHOTOS and --validation cannot both be read from standard input, name one of them");
+  }
   PhotoList photos = list_photos(options.photos);
   if (share < 0) {
-    if (options.photos == "-" && options.validation == "-") {
-      throw usage_error("PHOTOS and --validation cannot both be read from standard input");
-    }
     return {std::move(photos), list_photos(options.validation)};
   }
   if (share == 0) return {std::move(photos), {}};

@@ -2,15 +2,18 @@
 // same.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "engine/device.h"
 #include "host/commands/train.h"
 #include "host/dataset.h"
+#include "host/settings.h"
 
 namespace lookalike {
+
+// Throws E_USAGE where the model's folder lies among the photos: previews would be photos of the next run.
+void require_apart(const TrainCommandOptions& options);
 
 struct TrainPhotos {
   PhotoList training, validation;
@@ -22,8 +25,6 @@ TrainPhotos list_train_photos(const TrainCommandOptions& options);
 // The share that the text of --validation gives, or -1 where it names photos. Throws E_USAGE for a number
 // outside [0, 1).
 double validation_share(const std::string& text);
-
-using Settings = std::map<std::string, std::string>;
 
 // All but the photos' contents, which are known only once they were read.
 Settings train_settings(const TrainCommandOptions& options, const TrainPhotos& photos,

@@ -2,6 +2,7 @@
 
 #include "host/command_line.h"
 #include "host/commands/flags.h"
+#include "host/encode_plan.h"
 #include "host/encode_run.h"
 
 namespace lookalike {
@@ -14,6 +15,7 @@ constexpr const char* kDescription =
     "  lookalike encode photos -m model -o catalog\n"
     "  lookalike encode products.csv -m model -o catalog --threads 8\n"
     "  find photos -name '*.jpg' | lookalike encode - -m model -o catalog\n"
+    "  lookalike encode photos -m model -o catalog --dry-run\n"
     "\n"
     "The same command again goes on where a run was stopped, by whatever means. Photos that cannot be used\n"
     "are refused, each with its reason, and the run goes on. The folder gets codes/*.npy, catalog.sqlite\n"
@@ -30,14 +32,19 @@ void add_encode_command(CLI::App& app, Run& run) {
     EncodeCommandOptions options;
     std::string label;
     std::string progress = "auto";
+    bool dry_run = false;
   };
   const auto typed = std::make_shared<Typed>();
   EncodeCommandOptions& options = typed->options;
   CLI::App* command = app.add_subcommand("encode", kDescription);
   add_photos(*command, options.photos);
-  command->add_option("-m,--model", options.model, "Model made by train")->required()->type_name("MODEL");
+  command->add_option("-m,--model", options.model, "Model made by train")
+      ->required()
+      ->check(not_empty)
+      ->type_name("MODEL");
   command->add_option("-o,--output", options.catalog, "Folder for the catalog; made where it is missing")
       ->required()
+      ->check(not_empty)
       ->type_name("CATALOG");
   command
       ->add_option("--label", typed->label,
@@ -51,6 +58,7 @@ void add_encode_command(CLI::App& app, Run& run) {
              "Images listed for one file of codes: what a kill can cost");
   add_progress_flags(*command, typed->progress, options.talk.quiet);
   command->add_flag("-f,--force", options.force, "Start over where the folder holds another catalog");
+  add_dry_run_flag(*command, typed->dry_run);
   command->callback([typed, &run] {
     run = [typed] {
       EncodeCommandOptions& chosen = typed->options;
@@ -59,7 +67,7 @@ void add_encode_command(CLI::App& app, Run& run) {
       require_within("--batch-size", chosen.batch_size, 1, kMaxBatch);
       require_within("--shard-rows", chosen.shard_rows, 1, kMaxShardRows);
       require_within("--threads", chosen.threads, 0, kMaxThreads);
-      return run_encoding(chosen);
+      return typed->dry_run ? plan_encoding(chosen) : run_encoding(chosen);
     };
   });
 }

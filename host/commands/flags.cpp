@@ -2,17 +2,50 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <charconv>
+#include <string_view>
 
 #include "engine/error.h"
 
 namespace lookalike {
 
-std::string whole_number(const std::string& text) {
-  int64_t value = 0;
+namespace {
+
+template <typename Number>
+bool is_number(const std::string& text) {
+  Number value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && stop == text.data() + text.size()) return "";
-  return "'" + text + "' is not a whole number of at most 64 bits";
+  return error == std::errc() && stop == text.data() + text.size();
+}
+
+}  // namespace
+
+std::string whole_number(const std::string& text) {
+  return is_number<int64_t>(text) ? "" : "'" + text + "' is not a whole number of at most 64 bits";
+}
+
+std::string real_number(const std::string& text) {
+  return is_number<double>(text) ? "" : "'" + text + "' is not a number";
+}
+
+std::string not_empty(const std::string& text) { return text.empty() ? "it is empty, give a name" : ""; }
+
+int64_t parse_size(const char* flag, const std::string& text) {
+  int64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  std::string unit(stop, end);
+  for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  constexpr std::string_view kUnits = "KMGT";
+  const std::size_t power = unit.empty() || unit == "B" ? 0 : kUnits.find(unit[0]) + 1;  // npos + 1 is 0
+  const bool known = power == 0 ? unit.empty() || unit == "B"
+                                : unit.size() == 1 || unit.substr(1) == "B" || unit.substr(1) == "IB";
+  const int shift = 10 * static_cast<int>(power);
+  if (error != std::errc() || !known || value < 0 || value > (INT64_MAX >> shift)) {
+    throw usage_error(fmt::format("{} is '{}', take a size such as 512M, 2G or 512MiB", flag, text));
+  }
+  return value << shift;
 }
 
 void require_within(const char* flag, int64_t value, int64_t low, int64_t high) {
@@ -23,6 +56,7 @@ void require_within(const char* flag, int64_t value, int64_t low, int64_t high) 
 void add_photos(CLI::App& command, std::string& photos) {
   command.add_option("PHOTOS", photos, "Folder (searched through), list file, .csv with a path column, or -")
       ->required()
+      ->check(not_empty)
       ->option_text(" ");
 }
 
@@ -37,6 +71,11 @@ void add_progress_flags(CLI::App& command, std::string& style, bool& quiet) {
       ->capture_default_str()
       ->check(CLI::Validator(CLI::IsMember({"auto", "bar", "plain", "json", "none"})).description(""));
   command.add_flag("-q,--quiet", quiet, "Say nothing but errors");
+}
+
+void add_dry_run_flag(CLI::App& command, bool& dry_run) {
+  command.add_flag("-n,--dry-run", dry_run,
+                   "Write nothing: print the plan, with time from a short measurement");
 }
 
 }  // namespace lookalike

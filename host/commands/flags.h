@@ -19,6 +19,16 @@ CLI::Option* add_number(CLI::App& command, const char* flag, Integer& value, con
       ->check(whole_number);
 }
 
+// The same for a number with a fraction, which must fit a double.
+std::string real_number(const std::string& text);
+
+// For names: a variable that is not set leaves an empty one.
+std::string not_empty(const std::string& text);
+
+// "512", "2G", "512MiB", "1.5 GB" is none: whole numbers with K, M, G or T, each 1024 of the one before, and
+// perhaps B or iB. Throws E_USAGE naming the flag.
+int64_t parse_size(const char* flag, const std::string& text);
+
 // Throws E_USAGE naming flag, value and range.
 void require_within(const char* flag, int64_t value, int64_t low, int64_t high);
 
@@ -28,5 +38,6 @@ inline constexpr int64_t kMaxNeighbours = int64_t{1} << 40;
 void add_photos(CLI::App& command, std::string& photos);
 void add_device_flags(CLI::App& command, std::string& device, int& threads);
 void add_progress_flags(CLI::App& command, std::string& style, bool& quiet);
+void add_dry_run_flag(CLI::App& command, bool& dry_run);
 
 }  // namespace lookalike

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "host/interrupt.h"
 #include "host/progress.h"
 #include "host/recommendations.h"
+#include "host/shell_word.h"
 #include "host/standard_output.h"
 
 namespace lookalike {
@@ -83,9 +85,14 @@ int run_recommend(const RecommendCommandOptions& options) {
     throw Interrupted(stop_signal());
   }
   if (file) file->commit();
-  progress.message(fmt::format("{} neighbours of {} photos in {}", format_count(lines), format_count(rows),
-                               format_duration(progress.seconds())));
-  if (file) progress.message("recommendations: " + options.output);
+  progress.message(fmt::format(
+      "{} neighbours of {} photos; {} photos/s", format_count(lines), format_count(rows),
+      format_count(std::llround(static_cast<double>(rows) / std::max(progress.seconds(), 1e-9)))));
+  if (file) {
+    progress.message("recommendations: " + options.output);
+    progress.message(fmt::format("next: lookalike search {} -c {}", shell_path(catalog.item(0).id),
+                                 shell_path(options.catalog)));
+  }
   return static_cast<int>(ExitCode::kDone);
 }
 
@@ -97,11 +104,13 @@ void add_recommend_command(CLI::App& app, Run& run) {
   CLI::App* command = app.add_subcommand("recommend", kDescription);
   command->add_option("-c,--catalog", options.catalog, "Catalog made by encode")
       ->required()
+      ->check(not_empty)
       ->type_name("CATALOG");
   command
       ->add_option("-o,--output", options.output,
                    "Table to write: .csv or .jsonl; - is CSV on standard output")
       ->required()
+      ->check(not_empty)
       ->type_name("FILE");
   add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours an item");
   add_device_flags(*command, options.device, options.threads);

@@ -31,6 +31,7 @@ void add_search_command(CLI::App& app, Run& run) {
   command->add_option("PHOTO_OR_ID", options.queries, "What to look for")->required()->option_text("...");
   command->add_option("-c,--catalog", options.catalog, "Catalog made by encode")
       ->required()
+      ->check(not_empty)
       ->type_name("CATALOG");
   add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours a query");
   command->add_flag("--include-self", options.include_self, "Keep an item in its own result");
@@ -38,6 +39,7 @@ void add_search_command(CLI::App& app, Run& run) {
   command
       ->add_option("--picture", options.picture,
                    "PNG to write: each query, its reconstruction, its neighbours")
+      ->check(not_empty)
       ->type_name("FILE");
   add_device_flags(*command, options.device, options.threads);
   command->add_flag("-q,--quiet", options.talk.quiet, "Say nothing but results and errors");

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <memory>
@@ -10,6 +9,7 @@
 #include "engine/error.h"
 #include "host/command_line.h"
 #include "host/commands/flags.h"
+#include "host/train_plan.h"
 #include "host/train_run.h"
 #include "host/train_settings.h"
 
@@ -24,6 +24,7 @@ constexpr const char* kDescription =
     "  lookalike train photos -o model --epochs 40 --patience 5 --fit crop\n"
     "  lookalike train train.csv -o model --validation validation.csv\n"
     "  find photos -name '*.jpg' | lookalike train - -o model\n"
+    "  lookalike train photos -o model --dry-run         what it will take\n"
     "\n"
     "The same command again goes on where a run was stopped. The folder gets model.safetensors (the best\n"
     "weights), training.safetensors (what going on needs), metrics.csv, previews/ and, where photos were\n"
@@ -38,7 +39,9 @@ struct Typed {
   std::string fit = to_string(TrainCommandOptions{}.rule.fit);
   std::string background = "#ffffff";
   std::string progress = "auto";
-  uint64_t memory = 0;
+  std::string memory;
+  bool memory_given = false;
+  bool dry_run = false;
 };
 
 std::array<uint8_t, 3> parse_background(const std::string& text) {
@@ -60,9 +63,9 @@ int run_typed(const Typed& typed) {
   options.rule.fit = parse_fit(typed.fit);
   options.rule.background = parse_background(typed.background);
   options.talk.progress = parse_progress_style(typed.progress);
-  options.memory_bytes = static_cast<int64_t>(std::min(typed.memory, uint64_t{INT64_MAX}));
+  if (typed.memory_given) options.memory_bytes = parse_size("--memory", typed.memory);
   check_train_options(options);
-  return run_training(options);
+  return typed.dry_run ? plan_training(options) : run_training(options);
 }
 
 }  // namespace
@@ -86,13 +89,15 @@ void add_train_command(CLI::App& app, Run& run) {
   add_photos(*command, options.photos);
   command->add_option("-o,--output", options.model, "Folder for the model; made where it is missing")
       ->required()
+      ->check(not_empty)
       ->type_name("MODEL");
 
   add_number(*command, "--epochs", options.training.epochs, "N", "Times through the photos");
   add_number(*command, "--batch-size", options.training.batch_size, "IMAGES", "Images a step");
   command->add_option("--learning-rate", options.training.learning_rate, "Adam's step size")
       ->type_name("RATE")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(real_number);
   add_number(*command, "--seed", options.training.seed, "N",
              "First weights, order of the photos, validation share")
       ->check(CLI::NonNegativeNumber);
@@ -113,14 +118,17 @@ void add_train_command(CLI::App& app, Run& run) {
       ->type_name("COLOUR")
       ->capture_default_str();
   add_device_flags(*command, options.device, options.threads);
-  command
-      ->add_option("--memory", typed->memory,
-                   "For decoded photos, as 512M or 4G; default: half of what is free")
-      ->type_name("SIZE")
-      ->transform(CLI::AsSizeValue(false).description(""));
+  CLI::Option* memory = command
+                            ->add_option("--memory", typed->memory,
+                                         "For decoded photos, as 512M or 4G; default: half of what is free")
+                            ->type_name("SIZE");
   add_progress_flags(*command, typed->progress, options.talk.quiet);
   command->add_flag("-f,--force", options.force, "Start over where the folder holds another run");
-  command->callback([typed, &run] { run = [typed] { return run_typed(*typed); }; });
+  add_dry_run_flag(*command, typed->dry_run);
+  command->callback([typed, memory, &run] {
+    typed->memory_given = memory->count() > 0;
+    run = [typed] { return run_typed(*typed); };
+  });
 }
 
 }  // namespace lookalike

@@ -3,6 +3,7 @@
 #include "engine/error.h"
 #include "host/catalog.h"
 #include "host/command_line.h"
+#include "host/commands/flags.h"
 #include "host/progress.h"
 #include "host/standard_output.h"
 
@@ -33,6 +34,7 @@ void add_verify_command(CLI::App& app, Run& run) {
   CLI::App* command = app.add_subcommand("verify", kDescription);
   command->add_option("PATH", *path, "Model or catalog folder, or a file of a model")
       ->required()
+      ->check(not_empty)
       ->option_text(" ");
   command->callback([path, &run] { run = [path] { return run_verify(*path); }; });
 }

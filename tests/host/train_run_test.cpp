@@ -102,6 +102,7 @@ class FolderTest : public testing::Test {
 
 TEST_F(FolderTest, TheStateComesBackWhole) {
   const TrainFolder folder(path_, {});
+  folder.prepare();
   EXPECT_FALSE(folder.stored(options_, settings_).has_value());
   folder.write_state(*device_, position_, settings_);
   const auto state = folder.stored(options_, settings_);
@@ -118,6 +119,7 @@ TEST_F(FolderTest, TheStateComesBackWhole) {
 
 TEST_F(FolderTest, AStateBeforeTheFirstEpochsEndHasNoBest) {
   const TrainFolder folder(path_, {});
+  folder.prepare();
   TrainPosition early;
   early.position = 16;
   folder.write_state(*device_, early, settings_);
@@ -131,6 +133,7 @@ TEST_F(FolderTest, AStateBeforeTheFirstEpochsEndHasNoBest) {
 
 TEST_F(FolderTest, ImpossibleCountsAreDamage) {
   const TrainFolder folder(path_, {});
+  folder.prepare();
   const auto refused = [&](TrainPosition position) {
     folder.write_state(*device_, position, settings_);
     expect_error(ExitCode::kDamaged, "--force starts over", [&] { folder.stored(options_, settings_); });
@@ -148,6 +151,7 @@ TEST_F(FolderTest, ImpossibleCountsAreDamage) {
 
 TEST_F(FolderTest, OtherSettingsComeBeforeTheirConsequences) {
   const TrainFolder folder(path_, {});
+  folder.prepare();
   position_.epoch = 30;
   folder.write_state(*device_, position_, {{"epochs", "40"}});
   expect_error(ExitCode::kUsage, "--epochs was 40", [&] { folder.stored(options_, {{"epochs", "20"}}); });
@@ -155,6 +159,7 @@ TEST_F(FolderTest, OtherSettingsComeBeforeTheirConsequences) {
 
 TEST_F(FolderTest, StartingOverLeavesNothingToMistake) {
   const TrainFolder folder(path_, {});
+  folder.prepare();
   folder.write_state(*device_, position_, settings_);
   folder.write_best(position_, settings_);
   folder.start_over();
@@ -165,12 +170,14 @@ TEST_F(FolderTest, StartingOverLeavesNothingToMistake) {
 
 TEST_F(FolderTest, AModelWithoutItsStateIsNotOverwritten) {
   const TrainFolder folder(path_, {});
+  folder.prepare();
   folder.write_best(position_, settings_);
   expect_error(ExitCode::kUsage, "--force", [&] { folder.stored(options_, settings_); });
 }
 
 TEST_F(FolderTest, TheBestModelIsMadeAgainWhereItIsBehind) {
   const TrainFolder folder(path_, {.fit = Fit::kCrop, .background = {1, 2, 3}});
+  folder.prepare();
   folder.write_best(position_, settings_);
   const std::string right = file_text(folder.model_path());
   const Model model = read_model(folder.model_path());
@@ -197,6 +204,7 @@ TEST_F(FolderTest, TheBestModelIsMadeAgainWhereItIsBehind) {
 
 TEST_F(FolderTest, PreviewsOfLaterEpochsAreDropped) {
   const TrainFolder folder(path_, {});
+  folder.prepare();
   for (const int64_t epoch : {1, 2, 3, 12345}) folder.write_preview(epoch, {1, 2, 3});
   std::ofstream(path_ + "/previews/epoch_mine.png") << "a user's";
   folder.write_preview(2, {4, 5});
@@ -209,6 +217,7 @@ TEST_F(FolderTest, PreviewsOfLaterEpochsAreDropped) {
 
 TEST_F(FolderTest, RefusalsAreListedWhileThereAreAny) {
   const TrainFolder folder(path_, {});
+  folder.prepare();
   folder.write_refusals({{"a", "p/a", "cut short"}, {"say \"b\"", "p,b", "not\nan image"}});
   EXPECT_EQ(file_text(folder.refusals_path()),
             "id,path,reason\na,p/a,cut short\n\"say \"\"b\"\"\",\"p,b\",\"not\nan image\"\n");
