@@ -78,6 +78,10 @@ GPU_DEVICE std::uint32_t pack_half2(float low, float high) {
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
   return r;
 }
+GPU_DEVICE float low_half(std::uint32_t x) {
+  return __half2float(__ushort_as_half(static_cast<unsigned short>(x)));
+}
+GPU_DEVICE float high_half(std::uint32_t x) { return low_half(x >> 16); }
 GPU_DEVICE std::uint32_t half2_subtract(std::uint32_t a, std::uint32_t b) {
   std::uint32_t r;
   asm("sub.rn.f16x2 %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));

@@ -83,6 +83,7 @@ Event make_event() {
 void release_event(Event event) noexcept { (void)cudaEventDestroy(event); }
 void record(Event event, Stream stream) { check(cudaEventRecord(event, stream), "cudaEventRecord"); }
 void wait(Stream stream, Event event) { check(cudaStreamWaitEvent(stream, event), "cudaStreamWaitEvent"); }
+void wait_for(Event event) { check(cudaEventSynchronize(event), "cudaEventSynchronize"); }
 double milliseconds(Event from, Event to) {
   float result = 0;
   check(cudaEventSynchronize(to), "cudaEventSynchronize");

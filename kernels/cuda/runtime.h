@@ -52,6 +52,7 @@ Event make_event();
 void release_event(Event event) noexcept;
 void record(Event event, Stream stream);
 void wait(Stream stream, Event event);  // what follows on the stream comes after what `event` recorded
+void wait_for(Event event);             // the host waits for what it recorded
 double milliseconds(Event from, Event to);
 
 // Device memory of `size` elements.
@@ -90,6 +91,52 @@ class Buffer {
 
   std::size_t size_ = 0;
   T* p_ = nullptr;
+};
+
+// Host memory of `size` elements that the device copies from and to while the host goes on.
+template <class T>
+class PinnedBuffer {
+ public:
+  PinnedBuffer() = default;
+  explicit PinnedBuffer(std::size_t size)
+      : size_(size), p_(size == 0 ? nullptr : static_cast<T*>(allocate_pinned(size * sizeof(T)))) {}
+  PinnedBuffer(PinnedBuffer&& other) noexcept { *this = std::move(other); }
+  PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {
+    std::swap(size_, other.size_);
+    std::swap(p_, other.p_);
+    return *this;
+  }
+  ~PinnedBuffer() { release_pinned(p_); }
+  T* data() const { return p_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::size_t size_ = 0;
+  T* p_ = nullptr;
+};
+
+class OwnedStream {
+ public:
+  OwnedStream() : stream_(make_stream()) {}
+  OwnedStream(const OwnedStream&) = delete;
+  OwnedStream& operator=(const OwnedStream&) = delete;
+  ~OwnedStream() { release_stream(stream_); }
+  operator Stream() const { return stream_; }  // NOLINT: a handle
+
+ private:
+  Stream stream_;
+};
+
+class OwnedEvent {
+ public:
+  OwnedEvent() : event_(make_event()) {}
+  OwnedEvent(const OwnedEvent&) = delete;
+  OwnedEvent& operator=(const OwnedEvent&) = delete;
+  ~OwnedEvent() { release_event(event_); }
+  operator Event() const { return event_; }  // NOLINT: a handle
+
+ private:
+  Event event_;
 };
 
 }  // namespace lookalike::gpu

@@ -30,6 +30,11 @@ inline double __ddiv_rn(double a, double b) { return a / b; }
 inline double __dsqrt_rn(double a) { return std::sqrt(a); }
 inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }
 inline float __double2float_rn(double x) { return static_cast<float>(x); }
+inline float __double2float_rd(double x) {
+  const auto nearest = static_cast<float>(x);
+  return static_cast<double>(nearest) > x ? std::nextafter(nearest, -INFINITY) : nearest;
+}
+inline float __double2float_ru(double x) { return -__double2float_rd(-x); }
 inline int __float2int_rn(float x) { return static_cast<int>(std::lrint(x)); }
 
 inline float __expf(float x) { return std::exp(x); }
@@ -47,6 +52,8 @@ inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
 }
 inline int __vimax3_s32(int a, int b, int c) { return std::max(std::max(a, b), c); }
 inline int __vimax_s32_relu(int a, int b) { return std::max(std::max(a, b), 0); }
+
+using std::sqrt;
 
 template <class T>
 T __ldg(const T* p) {

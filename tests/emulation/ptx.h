@@ -129,11 +129,10 @@ inline void mma_m16n8k8(float (&d)[4], std::uint32_t a0, std::uint32_t a1, std::
 inline std::uint32_t pack_half2(float low, float high) {
   return half_bits(low) | static_cast<std::uint32_t>(half_bits(high)) << 16;
 }
+inline float low_half(std::uint32_t x) { return half_value(static_cast<std::uint16_t>(x)); }
+inline float high_half(std::uint32_t x) { return low_half(x >> 16); }
 inline std::uint32_t half2_subtract(std::uint32_t a, std::uint32_t b) {
-  const auto part = [](std::uint32_t x, int high) {
-    return half_value(static_cast<std::uint16_t>(x >> (high * 16)));
-  };
-  return pack_half2(part(a, 0) - part(b, 0), part(a, 1) - part(b, 1));
+  return pack_half2(low_half(a) - low_half(b), high_half(a) - high_half(b));
 }
 
 inline void named_barrier_sync(int id, unsigned threads, EMU_SITE) {
