@@ -14,7 +14,7 @@ from pathlib import Path
 import shop
 
 ROOT = Path(__file__).resolve().parents[2]
-SESSIONS = (("README.md", "docs/keras.md", "docs/formats.md"),)
+SESSIONS = (("README.md", "docs/keras.md", "docs/formats.md"), ("docs/first-hour.md",))
 # Blocks of nothing else: they install packages, or build and run everything.
 NOT_RUN = ("tools/quickstart.sh", "tools/test.sh", "python3 -m venv .venv-peers", ".venv-peers/bin/python",
            "git clone", "cd lookalike")
