@@ -14,17 +14,22 @@ namespace lookalike::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-using Floats = hn::ScalableTag<float>;
-constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Floats()));
+template <class T>
+using Numbers = hn::ScalableTag<T>;
+template <class T>
+using VecOf = hn::Vec<Numbers<T>>;
+template <class T>
+constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Numbers<T>()));
 
 // 12 sums, 3 queries and 1 row in 16 registers: 7 loads for 12 multiply-adds.
 constexpr int64_t kTileQueries = 3;
 constexpr int64_t kTileRows = 4;
 
-HWY_INLINE void Step(const float* const* queries, const float* const* rows, int64_t i,
-                     hn::Vec<Floats> (&sums)[kTileQueries][kTileRows]) {
-  const Floats d;
-  hn::Vec<Floats> q[kTileQueries];
+template <class T>
+HWY_INLINE void Step(const T* const* queries, const T* const* rows, int64_t i,
+                     VecOf<T> (&sums)[kTileQueries][kTileRows]) {
+  const Numbers<T> d;
+  VecOf<T> q[kTileQueries];
   for (int64_t a = 0; a < kTileQueries; ++a) q[a] = hn::LoadU(d, queries[a] + i);
   for (int64_t b = 0; b < kTileRows; ++b) {
     const auto r = hn::LoadU(d, rows[b] + i);
@@ -33,11 +38,12 @@ HWY_INLINE void Step(const float* const* queries, const float* const* rows, int6
 }
 
 // The last n < kLanes elements, from `first` on, padded with zeros.
-void Tail(const float* const* queries, const float* const* rows, int64_t first, int64_t n,
-          hn::Vec<Floats> (&sums)[kTileQueries][kTileRows]) {
-  float padded[kTileQueries + kTileRows][kLanes] = {};
-  const float* q[kTileQueries];
-  const float* r[kTileRows];
+template <class T>
+void Tail(const T* const* queries, const T* const* rows, int64_t first, int64_t n,
+          VecOf<T> (&sums)[kTileQueries][kTileRows]) {
+  T padded[kTileQueries + kTileRows][kLanes<T>] = {};
+  const T* q[kTileQueries];
+  const T* r[kTileRows];
   for (int64_t a = 0; a < kTileQueries; ++a) {
     std::copy_n(queries[a] + first, n, padded[a]);
     q[a] = padded[a];
@@ -46,32 +52,45 @@ void Tail(const float* const* queries, const float* const* rows, int64_t first, 
     std::copy_n(rows[b] + first, n, padded[kTileQueries + b]);
     r[b] = padded[kTileQueries + b];
   }
-  Step(q, r, 0, sums);
+  Step<T>(q, r, 0, sums);
 }
 
-void Dots(const float* queries, int64_t query_count, const float* rows, int64_t row_count, int64_t dimension,
-          float* dots) {
-  const int64_t whole = dimension - dimension % kLanes;
+template <class T>
+HWY_INLINE void Dots(const T* queries, int64_t query_count, const T* rows, int64_t row_count,
+                     int64_t dimension, T* dots) {
+  const int64_t whole = dimension - dimension % kLanes<T>;
   for (int64_t r0 = 0; r0 < row_count; r0 += kTileRows) {
     for (int64_t q0 = 0; q0 < query_count; q0 += kTileQueries) {
       // At the edges the last query or row is taken again instead of one that is not there.
-      const float* q[kTileQueries];
-      const float* r[kTileRows];
+      const T* q[kTileQueries];
+      const T* r[kTileRows];
       for (int64_t a = 0; a < kTileQueries; ++a)
         q[a] = queries + std::min(q0 + a, query_count - 1) * dimension;
       for (int64_t b = 0; b < kTileRows; ++b) r[b] = rows + std::min(r0 + b, row_count - 1) * dimension;
 
-      hn::Vec<Floats> sums[kTileQueries][kTileRows] = {};
-      for (int64_t i = 0; i < whole; i += kLanes) Step(q, r, i, sums);
-      if (whole < dimension) Tail(q, r, whole, dimension - whole, sums);
+      VecOf<T> sums[kTileQueries][kTileRows];
+      for (auto& of_query : sums)
+        for (auto& sum : of_query) sum = hn::Zero(Numbers<T>());
+      for (int64_t i = 0; i < whole; i += kLanes<T>) Step<T>(q, r, i, sums);
+      if (whole < dimension) Tail<T>(q, r, whole, dimension - whole, sums);
 
       for (int64_t a = 0; a < std::min(kTileQueries, query_count - q0); ++a) {
         for (int64_t b = 0; b < std::min(kTileRows, row_count - r0); ++b) {
-          dots[(q0 + a) * row_count + r0 + b] = hn::GetLane(hn::SumOfLanes(Floats(), sums[a][b]));
+          dots[(q0 + a) * row_count + r0 + b] = hn::GetLane(hn::SumOfLanes(Numbers<T>(), sums[a][b]));
         }
       }
     }
   }
+}
+
+void DotsOfFloats(const float* queries, int64_t query_count, const float* rows, int64_t row_count,
+                  int64_t dimension, float* dots) {
+  Dots<float>(queries, query_count, rows, row_count, dimension, dots);
+}
+
+void DotsOfDoubles(const double* queries, int64_t query_count, const double* rows, int64_t row_count,
+                   int64_t dimension, double* dots) {
+  Dots<double>(queries, query_count, rows, row_count, dimension, dots);
 }
 
 }  // namespace lookalike::cpu::HWY_NAMESPACE
@@ -80,11 +99,17 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lookalike::cpu {
 
-HWY_EXPORT(Dots);
+HWY_EXPORT(DotsOfFloats);
+HWY_EXPORT(DotsOfDoubles);
 
 void dot_products(const float* queries, int64_t query_count, const float* rows, int64_t row_count,
                   int64_t dimension, float* dots) {
-  HWY_DYNAMIC_DISPATCH(Dots)(queries, query_count, rows, row_count, dimension, dots);
+  HWY_DYNAMIC_DISPATCH(DotsOfFloats)(queries, query_count, rows, row_count, dimension, dots);
+}
+
+void dot_products(const double* queries, int64_t query_count, const double* rows, int64_t row_count,
+                  int64_t dimension, double* dots) {
+  HWY_DYNAMIC_DISPATCH(DotsOfDoubles)(queries, query_count, rows, row_count, dimension, dots);
 }
 
 double dot_product_error(int64_t dimension, double lengths) {

@@ -1,4 +1,5 @@
-// Dot products in float32 with a bound on their error: what may be asked before an exact distance is taken.
+// Dot products with a bound on their error: in float32, what may be asked before an exact distance is taken;
+// in double, what projections are made of.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,13 @@ namespace lookalike::cpu {
 void dot_products(const float* queries, int64_t query_count, const float* rows, int64_t row_count,
                   int64_t dimension, float* dots);
 
-// |computed - exact dot product| <= this, for vectors whose lengths multiply to `lengths`; infinite where
-// float might overflow on the way.
+// As above in double: |computed - exact| <= (dimension + 1) 2^-53 1.01 |q| |r|, by the argument of
+// dot_product_error.
+void dot_products(const double* queries, int64_t query_count, const double* rows, int64_t row_count,
+                  int64_t dimension, double* dots);
+
+// Of the float32 ones: |computed - exact dot product| <= this, for vectors whose lengths multiply to
+// `lengths`; infinite where float might overflow on the way.
 double dot_product_error(int64_t dimension, double lengths);
 
 }  // namespace lookalike::cpu

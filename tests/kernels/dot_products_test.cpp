@@ -1,4 +1,4 @@
-// The float32 filter: every dot product within its stated error of the exact one, on every instruction set.
+// Every dot product within its stated error of the exact one, on every instruction set.
 #include "kernels/cpu/dot_products.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "tests/support/inputs.h"
 #include "tests/support/targets.h"
 
 namespace lookalike::cpu {
@@ -50,6 +51,37 @@ TEST_P(DotProducts, AreWithinTheirErrorOfTheExactOnes) {
               }
             }
           }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(DotProducts, OfDoublesAreWithinTheirErrorOfTheExactOnes) {
+  test::Random random(8);
+  for (const int64_t dimension : {1, 3, 7, 8, 9, 100, 2888}) {
+    for (const int64_t queries : {1, 2, 4}) {
+      for (const int64_t rows : {1, 4, 5}) {
+        std::vector<double> q(static_cast<std::size_t>(queries * dimension));
+        std::vector<double> r(static_cast<std::size_t>(rows * dimension));
+        for (double& value : q) value = random.between(-1, 2);
+        for (double& value : r) value = random.between(-1, 2);
+        std::vector<double> dots(static_cast<std::size_t>(queries * rows) + 1, -1.5);
+        dot_products(q.data(), queries, r.data(), rows, dimension, dots.data());
+        EXPECT_EQ(dots.back(), -1.5) << "written past the end";
+        for (int64_t a = 0; a < queries * rows; ++a) {
+          long double exact = 0, q_length = 0, r_length = 0;
+          for (int64_t i = 0; i < dimension; ++i) {
+            const long double x = q[static_cast<std::size_t>(a / rows * dimension + i)];
+            const long double y = r[static_cast<std::size_t>(a % rows * dimension + i)];
+            exact += x * y;
+            q_length += x * x;
+            r_length += y * y;
+          }
+          const auto bound =
+              static_cast<long double>(dimension + 1) * 0x1p-53L * 1.01L * sqrtl(q_length * r_length);
+          const long double got = dots[static_cast<std::size_t>(a)];
+          ASSERT_LE(std::fabs(got - exact), bound) << "dimension " << dimension << ", pair " << a;
         }
       }
     }

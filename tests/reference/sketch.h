@@ -1,0 +1,65 @@
+// Sketches and the lower bound they give, in extended precision. For any directions P (D, m), any mean:
+//   s(b) = [ P^T (b - mean) ; |(b - mean) - P P^T (b - mean)| ]          m + 1 numbers
+//   |s(q) - s(b)| <= sqrt(1 + d (1 + d)) |q - b|,  d = |P^T P - I| (Frobenius).
+// The square of the left side is at most x^T (P P^T + (I - P P^T)^2) x with x = q - b, by the triangle
+// inequality on the last component; with an eigenvalue l of P^T P that matrix has the eigenvalue
+// 1 + l (l - 1) <= 1 + (1 + d) d.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace lookalike::reference {
+
+using Extended = long double;
+
+// code, mean (D); directions (m, D), row j the j-th column of P.
+inline std::vector<Extended> sketch(std::span<const float> code, std::span<const float> mean,
+                                    std::span<const float> directions) {
+  const std::size_t d = code.size();
+  std::vector<Extended> rest(d), numbers;
+  for (std::size_t i = 0; i < d; ++i) rest[i] = Extended{code[i]} - Extended{mean[i]};
+  const std::vector<Extended> centred = rest;
+  for (std::size_t j = 0; j < directions.size() / d; ++j) {
+    Extended sum = 0;
+    for (std::size_t i = 0; i < d; ++i) sum += Extended{directions[j * d + i]} * centred[i];
+    for (std::size_t i = 0; i < d; ++i) rest[i] -= Extended{directions[j * d + i]} * sum;
+    numbers.push_back(sum);
+  }
+  Extended square = 0;
+  for (const Extended value : rest) square += value * value;
+  numbers.push_back(std::sqrt(square));
+  return numbers;
+}
+
+// |P^T P - I|, Frobenius; directions (m, D).
+inline Extended orthonormality_defect(std::span<const float> directions, std::size_t dimension) {
+  const std::size_t m = directions.size() / dimension;
+  Extended sum = 0;
+  for (std::size_t a = 0; a < m; ++a) {
+    for (std::size_t b = 0; b < m; ++b) {
+      Extended dot = a == b ? -1.0L : 0.0L;
+      for (std::size_t i = 0; i < dimension; ++i) {
+        dot += Extended{directions[a * dimension + i]} * Extended{directions[b * dimension + i]};
+      }
+      sum += dot * dot;
+    }
+  }
+  return std::sqrt(sum);
+}
+
+inline Extended sketch_stretch(Extended defect) { return std::sqrt(1 + defect * (1 + defect)); }
+
+template <class Number>
+Extended sketch_distance(std::span<const Number> a, std::span<const Number> b) {
+  Extended sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const Extended difference = Extended{a[i]} - Extended{b[i]};
+    sum += difference * difference;
+  }
+  return std::sqrt(sum);
+}
+
+}  // namespace lookalike::reference
