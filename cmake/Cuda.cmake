@@ -26,9 +26,7 @@ if(LOOKALIKE_CUDA)
     set(CMAKE_CUDA_EXTENSIONS OFF)
     find_package(CUDAToolkit REQUIRED)
     set(LOOKALIKE_HAS_CUDA ON)
-    # Kernels of Hopper alone are compiled for these.
-    set(LOOKALIKE_CUDA_HOPPER ${LOOKALIKE_CUDA_ARCHITECTURES})
-    list(FILTER LOOKALIKE_CUDA_HOPPER INCLUDE REGEX "^(90a|native)")
+    set(LOOKALIKE_CUDA_HOPPER 90a-real)  # kernels/cuda/sm90, whatever the other targets are
     string(REPLACE ";" " " targets "${LOOKALIKE_CUDA_ARCHITECTURES}")
     set(LOOKALIKE_CUDA_SUMMARY "toolkit ${CUDAToolkit_VERSION}, for ${targets}")
   endif()
