@@ -134,14 +134,15 @@ void AtomicFile::commit() {
 
 void sweep_temporaries(const std::string& folder) {
   for (const std::string& name : names_in(folder)) {
-    if (is_temporary(name)) remove_unless_held(folder + "/" + name);
+    if (is_temporary(name)) remove_unless_held(fmt::format("{}/{}", folder, name));
   }
 }
 
 void sweep_temporaries_of(const std::string& path) try {
   const std::string folder = folder_of(path), prefix = temporary_prefix(path);
   for (const std::string& name : names_in(folder)) {
-    if (name.starts_with(prefix) && is_temporary(name)) remove_unless_held(folder + "/" + name);
+    if (name.starts_with(prefix) && is_temporary(name))
+      remove_unless_held(fmt::format("{}/{}", folder, name));
   }
 } catch (const Error&) {  // a folder that may be written and not listed
 }
