@@ -80,6 +80,7 @@ class CatalogReader {
   bool complete() const;
   int64_t rows() const;  // of finished shards
   const Model& model() const;
+  const std::string& folder() const;
   CatalogTotals totals() const;
   Settings settings() const;
 

@@ -117,6 +117,8 @@ int64_t CatalogReader::rows() const { return state_->totals.encoded; }
 
 const Model& CatalogReader::model() const { return state_->model; }
 
+const std::string& CatalogReader::folder() const { return state_->paths.folder; }
+
 CatalogTotals CatalogReader::totals() const { return state_->totals; }
 
 Settings CatalogReader::settings() const { return state_->settings; }

@@ -46,6 +46,7 @@ void start_over(const CatalogPaths& paths) {
   remove_file(paths.ledger() + "-journal");
   remove_file(paths.thumbnails() + "-journal");
   remove_file(paths.thumbnails());
+  remove_file(paths.history());
 }
 
 Settings all_settings(const Settings& given, const Model& model, int64_t listed, int64_t shards) {

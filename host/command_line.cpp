@@ -24,7 +24,8 @@ constexpr const char* kDescription =
     "  lookalike train photos -o model                  learn the look of the photos\n"
     "  lookalike encode photos -m model -o catalog      turn each photo into a code\n"
     "  lookalike search photos/shirt.jpg -c catalog     find what looks like one photo\n"
-    "  lookalike recommend -c catalog -o table.csv      every product's nearest others\n";
+    "  lookalike recommend -c catalog -o table.csv      every product's nearest others\n"
+    "  lookalike report -c catalog -o report.html       a page to look through\n";
 
 constexpr const char* kExitCodes =
     "Results go to standard output, everything else to standard error.\n"
@@ -168,6 +169,7 @@ int run_command_line(int argc, char** argv) {
     add_encode_command(app, run);
     add_search_command(app, run);
     add_recommend_command(app, run);
+    add_report_command(app, run);
     add_verify_command(app, run);
     add_doctor_command(app, run);
     app.footer(kExitCodes);

@@ -10,9 +10,12 @@
 #include "engine/device.h"
 #include "engine/error.h"
 #include "engine/thread_pool.h"
+#include "host/atomic_file.h"
 #include "host/catalog.h"
 #include "host/encode_pipeline.h"
+#include "host/files.h"
 #include "host/interrupt.h"
+#include "host/ledger.h"
 #include "host/model_file.h"
 #include "host/photo_table.h"
 #include "host/shell_word.h"
@@ -47,6 +50,16 @@ void say_refusals(const EncodeCommandOptions& options, const CatalogWriter& writ
   if (more == 0) return;
   say(options, fmt::format("... and {} more, all in the table `refusals` of {}/catalog.sqlite",
                            format_count(more), options.catalog));
+}
+
+// The training's history goes with the model, for reports: the catalog stands alone.
+void keep_history(const EncodeCommandOptions& options) {
+  constexpr int64_t kMaxBytes = int64_t{256} << 20;
+  const std::string source =
+      (is_folder(options.model) ? options.model : folder_of(options.model)) + "/metrics.csv";
+  if (!exists(source)) return;
+  const std::string history = read_file(source, kMaxBytes);
+  publish_file(CatalogPaths{options.catalog}.history(), std::as_bytes(std::span(history)));
 }
 
 void say_result(const EncodeCommandOptions& options, const CatalogWriter& writer, const std::string& rate) {
@@ -128,6 +141,7 @@ int run_encoding(const EncodeCommandOptions& options) {
        last_bit_warnings(writer.begun_with(), job.settings, options.catalog, "codes")) {
     say(options, warning);
   }
+  keep_history(options);
   std::string rate;
   if (const CatalogTotals totals = writer.totals(); totals.shards_done == totals.shards) {
     say(options, options.catalog + " is finished already, --force starts over");

@@ -24,6 +24,7 @@ struct CatalogPaths {
   std::string ledger() const { return folder + "/catalog.sqlite"; }
   std::string thumbnails() const { return folder + "/thumbs.sqlite"; }
   std::string model() const { return folder + "/model.safetensors"; }
+  std::string history() const { return folder + "/metrics.csv"; }  // the model's, where it had one
   std::string codes() const { return folder + "/codes"; }
   std::string shard(int64_t shard) const;
 };

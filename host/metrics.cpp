@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 
+#include "engine/error.h"
 #include "host/atomic_file.h"
 
 namespace lookalike {
@@ -22,7 +25,46 @@ int64_t epoch_of(const std::string& line) {
   return error == std::errc() && stop != line.data() + line.size() && *stop == ',' ? epoch : 0;
 }
 
+// Takes the number before the next comma, or before the line's end, off `rest`.
+template <typename Number>
+bool take(std::string_view& rest, Number& value) {
+  const std::string_view field = rest.substr(0, rest.find(','));
+  rest.remove_prefix(std::min(rest.size(), field.size() + 1));
+  const auto [stop, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+  return error == std::errc() && stop == field.data() + field.size();
+}
+
+bool parse_row(std::string_view line, MetricsRow& row) {
+  if (std::count(line.begin(), line.end(), ',') != 5) return false;
+  if (!take(line, row.epoch) || !take(line, row.images) || !take(line, row.loss)) return false;
+  row.validation_loss = std::nan("");
+  if (line.starts_with(',')) {
+    line.remove_prefix(1);
+  } else if (!take(line, row.validation_loss)) {
+    return false;
+  }
+  return take(line, row.learning_rate) && take(line, row.seconds) && std::isfinite(row.loss);
+}
+
 }  // namespace
+
+std::vector<MetricsRow> read_metrics(const std::string& path) {
+  std::istringstream text(read_file(path, kMaxBytes));
+  std::string line;
+  std::vector<MetricsRow> rows;
+  for (int64_t number = 1; std::getline(text, line); ++number) {
+    MetricsRow row;
+    const bool ours = number == 1 ? line == kHeader : parse_row(line, row);
+    if (!ours || (number > 1 && row.epoch <= (rows.empty() ? 0 : rows.back().epoch))) {
+      throw damaged_error(
+          fmt::format("{} line {} is no epoch of a training, remove the file to go on without "
+                      "its history",
+                      path, number));
+    }
+    if (number > 1) rows.push_back(row);
+  }
+  return rows;
+}
 
 Metrics::Metrics(std::string path, int64_t last_epoch) : path_(std::move(path)) {
   if (last_epoch <= 0 || !std::filesystem::is_regular_file(path_)) return;

@@ -16,6 +16,9 @@ struct MetricsRow {
   double seconds = 0;  // this epoch, or what of it came after a resume
 };
 
+// The rows of a file of ours, ascending. Throws E_DAMAGED naming the line that is none.
+std::vector<MetricsRow> read_metrics(const std::string& path);
+
 class Metrics {
  public:
   // Takes over the rows of epochs 1 .. last_epoch of an earlier file, where there is one of ours. The file

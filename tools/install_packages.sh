@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of the named groups that are missing; where none is, apt is not called.
-#   tools/install_packages.sh build [test] [lint] [photos]
+#   tools/install_packages.sh build [test] [browser] [lint] [photos] [fashion]
 set -euo pipefail
 
 fail() {
@@ -13,9 +13,11 @@ packages_of() {
     build) echo g++ cmake ninja-build pkg-config libhwy-dev libeigen3-dev libopencv-imgcodecs-dev libopencv-imgproc-dev \
       libjpeg62-turbo-dev libsqlite3-dev libcli11-dev nlohmann-json3-dev libfmt-dev libxxhash-dev ;;
     test) echo clang libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv ;;
+    browser) echo chromium chromium-driver ;;  # the page of `lookalike report` is tested in it
     lint) echo clang-format clang-tidy shellcheck ;;
     photos) echo tuxpaint-stamps-default ;;
-    *) fail "no group '$1', groups are build, test, lint and photos" ;;
+    fashion) echo dataset-fashion-mnist ;;
+    *) fail "no group '$1', groups are build, test, browser, lint, photos and fashion" ;;
   esac
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 to recommendations: installs what is missing, builds, trains, encodes, recommends.
+# From a fresh Debian 12 to recommendations and a page to look through: installs what is missing, builds, trains,
+# encodes, recommends, reports.
 # The same command again goes on where it was stopped and reuses what is done.
 set -euo pipefail
 
@@ -76,6 +77,7 @@ for eighth in 1 3 5 7; do
   queries+=("${items[$((${#items[@]} * eighth / 8))]}")
 done
 run build/lookalike search "${queries[@]}" -c "$output/catalog" -k 5 --picture "$output/lookalikes.png"
+run build/lookalike report -c "$output/catalog" -o "$output/report.html"
 
 cat <<END
 
@@ -87,4 +89,6 @@ Results
   $output/lookalikes.png        four photos, their reconstructions, their neighbours
   $output/model                 weights, metrics.csv, previews of each epoch
   $output/catalog               codes of all photos, for lookalike search
+
+Open in a browser: $(realpath -- "$output/report.html")
 END

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -66,6 +67,14 @@ class Scripts(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
                 self.assertIn(word, done.stderr)
+
+    def test_fashion_mnist_takes_what_there_is(self):
+        script = ROOT / "tools" / "fashion_mnist.py"
+        for words in (("--items", "0"), ("--items", "70001"), ("--size", "27"), ("--items", "1x")):
+            done = run(sys.executable, script, self.work / "photos", *words)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(words[0], done.stderr.splitlines()[-1])
+        self.assertFalse((self.work / "photos").exists())
 
     def test_nothing_is_installed_twice(self):
         self.stub("dpkg-query", "echo 'installed '")

@@ -249,6 +249,21 @@ RECOMMEND = [
     (6, "recommend -c text_ledger -o t.csv", "text_ledger/catalog.sqlite"),
 ]
 
+REPORT = [
+    (2, "report -c catalog", "--output"),
+    (2, "report -o r.html", "--catalog"),
+    (2, "report -c catalog -o r.pdf", "--output", "r.pdf", ".html"),
+    (2, "report -c catalog -o r.html --items 0", "--items is 0"),
+    (2, "report -c catalog -o r.html --items 2001", "from 1 to 2000"),
+    (2, "report -c catalog -o r.html -k 101", "-k is 101"),
+    (2, "report -c catalog -o r.html --item 5", "did you mean --items?"),
+    (2, "report -c nowhere -o r.html", "no catalog at nowhere"),
+    (3, "report -c begun -o r.html", "begun", "no photo yet"),
+    (5, "report -c catalog -o no/r.html", "no/r.html", "No such file"),
+    (6, "report -c cut_shard -o r.html", "codes_00000.npy"),
+    (6, "report -c nan_shard -o r.html", "codes_00000.npy", "row 2"),
+]
+
 VERIFY = [
     (2, "verify", "PATH", "lookalike verify --help"),
     (2, "verify ''", "PATH"),
@@ -274,4 +289,4 @@ VERIFY = [
     (2, "doctor --jason", "did you mean --json?"),
 ]
 
-CALLS = TOP + TRAIN + ENCODE + SEARCH + RECOMMEND + VERIFY
+CALLS = TOP + TRAIN + ENCODE + SEARCH + RECOMMEND + REPORT + VERIFY

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "engine/error.h"
+
 namespace lookalike {
 namespace {
 
@@ -60,6 +62,40 @@ TEST_F(MetricsTest, TakesNothingFromAForeignOrTornFile) {
   Metrics metrics(path_, 5);
   metrics.add({3, 10, 0.5, NAN, 0.001, 0});
   EXPECT_EQ(text(), std::string(kHeader) + "1,10,a,,0,0\n3,10,0.5,,0.001,0.000\n");
+}
+
+TEST_F(MetricsTest, ReadsItsRowsBack) {
+  Metrics metrics(path_, 0);
+  metrics.add({1, 160, 0.625, 0.5, 0.001, 1.25});
+  metrics.add({3, 320, 0.5, NAN, 0.001, 2});
+  const auto rows = read_metrics(path_);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].epoch, 1);
+  EXPECT_EQ(rows[0].images, 160);
+  EXPECT_EQ(rows[0].loss, 0.625);
+  EXPECT_EQ(rows[0].validation_loss, 0.5);
+  EXPECT_EQ(rows[0].learning_rate, 0.001);
+  EXPECT_EQ(rows[0].seconds, 1.25);
+  EXPECT_EQ(rows[1].epoch, 3);
+  EXPECT_TRUE(std::isnan(rows[1].validation_loss));
+}
+
+TEST_F(MetricsTest, WhatIsNoRowOfItsIsNamed) {
+  for (const char* row : {"", "1", "1,2,3,4,5", "1,2,3,4,5,6,7", "x,2,3,4,5,6", "1,2,3x,4,5,6",
+                          "1,2,nan,,5,6", "0,2,3,4,5,6", "1,2,3,4,5,", "-1,2,3,4,5,6"}) {
+    put(std::string(kHeader) + row + "\n");
+    try {
+      read_metrics(path_);
+      ADD_FAILURE() << row;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kDamaged);
+      EXPECT_NE(std::string(error.what()).find("line 2"), std::string::npos) << error.what();
+    }
+  }
+  put("a,b\n");
+  EXPECT_THROW(read_metrics(path_), Error);
+  put(std::string(kHeader) + "2,2,3,4,5,6\n2,2,3,4,5,6\n");
+  EXPECT_THROW(read_metrics(path_), Error);
 }
 
 }  // namespace
