@@ -34,7 +34,7 @@ Settings catalog_settings(const EncodeCommandOptions& options, const Model& mode
           {"photos", photos.fingerprint()},
           {"label", to_string(photos.labels)},
           {"shard_rows", std::to_string(options.shard_rows)},
-          {"precision", "float32"},
+          {"precision", to_string(options.precision)},
           {"device", device.kind},
           {"instruction_set", device.instruction_set},
           {"version", LOOKALIKE_VERSION}};
@@ -117,6 +117,7 @@ EncodeJob::EncodeJob(const EncodeCommandOptions& options)
       device(make_device(options.device, options.threads, &reason)),
       photos(tabulate_photos(options.photos, options.labels)),
       settings(catalog_settings(options, model, photos, device->facts())) {
+  device->set_precision(options.precision);
   device->set_parameters(model.parameters);
 }
 

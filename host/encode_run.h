@@ -22,9 +22,10 @@ struct EncodeCommandOptions {
   std::string model;             // folder or file
   std::string catalog;           // folder that is written
   std::string device = "auto";   // auto, cpu or cuda
-  int threads = 0;               // that decode, and that the CPU encodes with; 0: one for each core
-  int64_t batch_size = 128;      // photos a call of the device
-  int64_t shard_rows = 2048;     // photos of the list that make a shard: what a kill can cost
+  Precision precision = Precision::kFloat32;
+  int threads = 0;            // that decode, and that the CPU encodes with; 0: one for each core
+  int64_t batch_size = 128;   // photos a call of the device
+  int64_t shard_rows = 2048;  // photos of the list that make a shard: what a kill can cost
   Talk talk;
   bool force = false;  // starts over where the folder holds another catalog
 };

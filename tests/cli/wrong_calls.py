@@ -139,6 +139,8 @@ ENCODE = [
     (2, "encode photos -m model -o c --shard-rows 2k", "--shard-rows", "'2k'"),
     (2, "encode photos -m model -o c --threads two", "--threads", "'two'"),
     (2, "encode photos -m model -o c --device gpu", "'gpu'", "cuda"),
+    (2, "encode photos -m model -o c --precision int8", "--precision", "int8"),
+    (2, "encode photos -m model -o c --precision fp16 --device cpu", "fp16", "--precision float32"),
     (2, "encode photos -m model -o c --progress", "--progress"),
     (2, "encode photos -m '' -o c", "--model"),
     (2, "encode photos -m model -o ''", "--output"),
