@@ -9,6 +9,7 @@
 #include "engine/device.h"
 #include "engine/error.h"
 #include "engine/nearest.h"
+#include "engine/non_finite.h"
 #include "engine/thread_pool.h"
 #include "kernels/cpu/autoencoder.h"
 #include "kernels/cpu/processor.h"
@@ -30,14 +31,11 @@ int64_t count_of(std::size_t size, int64_t each, const char* what) {
 
 // Name of the first tensor with a number that is not finite, empty where there is none.
 std::string first_not_finite(std::span<const float> parameters) {
-  const auto finite = [&](int offset, int count) {
-    const auto part = parameters.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(count));
-    return std::all_of(part.begin(), part.end(), [](float x) { return std::isfinite(x); });
-  };
-  for (int s = 0; s < kStageCount; ++s) {
-    const Stage& stage = kStages[static_cast<std::size_t>(s)];
-    if (!finite(kernel_offset(s), stage.kernel_count())) return std::string(stage.name) + ".kernel";
-    if (!finite(bias_offset(s), stage.out_channels)) return std::string(stage.name) + ".bias";
+  for (int tensor = 0; tensor < kTensorCount; ++tensor) {
+    const TensorPlace place = tensor_place(tensor);
+    const auto part =
+        parameters.subspan(static_cast<std::size_t>(place.offset), static_cast<std::size_t>(place.count));
+    if (!std::all_of(part.begin(), part.end(), [](float x) { return std::isfinite(x); })) return place.name;
   }
   return {};
 }
@@ -102,7 +100,7 @@ class CpuDevice final : public Device {
     const int64_t count = batch_of(images);
     // A dead ReLU can hide a weight that is not finite from loss and gradient.
     if (const std::string tensor = first_not_finite(parameters_); !tensor.empty()) {
-      throw non_finite_error("a weight of " + tensor + " is not finite, train from a sound model");
+      throw weight_error(tensor);
     }
     const auto scale =
         static_cast<float>(1.0 / (static_cast<double>(count) * static_cast<double>(kElements)));
@@ -122,19 +120,15 @@ class CpuDevice final : public Device {
                      gradient_);
     }
     const double mean = mean_loss();
-    const std::string step = "at step " + std::to_string(optimizer_.step + 1);
-    if (!std::isfinite(mean))
-      throw non_finite_error("the loss is not finite " + step + ", lower the learning rate");
-    if (const std::string tensor = first_not_finite(gradient_); !tensor.empty()) {
-      throw non_finite_error("the gradient of " + tensor + " is not finite " + step +
-                             ", lower the learning rate");
-    }
+    const int64_t step = optimizer_.step + 1;
+    if (!std::isfinite(mean)) throw loss_error(step);
+    if (const std::string tensor = first_not_finite(gradient_); !tensor.empty())
+      throw gradient_error(tensor, step);
     ++optimizer_.step;
     cpu::adam_step(options, optimizer_.step, gradient_, parameters_, optimizer_.m, optimizer_.v);
     pack_parameters();
     if (const std::string tensor = first_not_finite(parameters_); !tensor.empty()) {
-      throw non_finite_error("a weight of " + tensor + " is not finite after " + step.substr(3) +
-                             ", lower the learning rate");
+      throw stepped_weight_error(tensor, step);
     }
     return mean;
   }

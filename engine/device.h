@@ -48,9 +48,20 @@ struct SearchBlock {
   std::span<const uint8_t> allowed;  // (M), zero leaves the row out; empty allows all
 };
 
+// What a device will be asked for.
+struct Workload {
+  int64_t images = 0;  // of the largest batch
+  bool training = false;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
+
+  // Takes the memory that the workload needs, before the work starts; what was taken, a line for each part,
+  // or empty where a device has no such plan. Throws E_SYSTEM, naming the batch that fits, where memory is
+  // short. Without it memory is taken at the first call that needs it.
+  virtual std::string prepare(const Workload& /*workload*/) { return {}; }
 
   // Autoencoder. parameters (kParameterCount) in topology.h's order; images (N, 150, 150, 3) bytes, any N.
   virtual void set_parameters(std::span<const float> parameters) = 0;

@@ -42,6 +42,9 @@ inline Error damaged_error(const std::string& message) { return {ExitCode::kDama
 inline Error non_finite_error(const std::string& message) {
   return {ExitCode::kNonFinite, "E_NON_FINITE", message};
 }
+inline Error device_error(const std::string& message) {
+  return {ExitCode::kDeviceFault, "E_DEVICE", message};
+}
 inline Error in_use_error(const std::string& message) { return {ExitCode::kInUse, "E_IN_USE", message}; }
 
 }  // namespace lookalike

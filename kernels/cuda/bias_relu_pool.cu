@@ -9,12 +9,15 @@ struct Winner {
   float value;
   unsigned char at;
 };
+// The bias is the same in a window, so the maximum is found without it: rounded sums would tie where their
+// terms do not.
 GPU_DEVICE Winner winner(float a, float b, float c, float d, float bias) {
-  Winner best{a + bias, 0};
-  if (b + bias > best.value) best = {b + bias, 1};
-  if (c + bias > best.value) best = {c + bias, 2};
-  if (d + bias > best.value) best = {d + bias, 3};
-  return {relu(best.value), best.value > 0.0F ? best.at : static_cast<unsigned char>(4)};
+  Winner best{a, 0};
+  if (b > best.value) best = {b, 1};
+  if (c > best.value) best = {c, 2};
+  if (d > best.value) best = {d, 3};
+  const float value = best.value + bias;
+  return {relu(value), value > 0.0F ? best.at : static_cast<unsigned char>(4)};
 }
 
 __global__ void __launch_bounds__(kQuadThreads)

@@ -1,6 +1,7 @@
 // Convolutions on the host, as the descriptors say: format (and with it strides), sizes, padding, stride,
-// dilation, mode, alpha and beta, in float as on a device. What these loops cannot do, or a caller forgot to
-// set, is refused; a workspace is asked for and poisoned, so that nothing else may lie in it.
+// dilation, mode, alpha and beta. Sums are double, rounded once: what the emulated tests judge is all that is
+// ours. What these loops cannot do, or a caller forgot to set, is refused; a workspace is asked for and
+// poisoned, so that nothing else may lie in it.
 #include <cudnn.h>
 
 #include <cstdint>
@@ -58,34 +59,52 @@ cudnnStatus_t check(const Axes& x, const Axes& w, const cudnnConvolutionStruct& 
   return fits ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
 }
 
-// visit(x index, w index, y index) of every product, for one image: pixels of y in order, then taps, then the
-// channels of x, then those of y.
+// A filter as (R, S, C, K) without gaps, turned over where the mode says so: what the loops below read fast.
+struct Taps {
+  Taps(const Axes& axes, bool flipped)
+      : of(&axes), flip(flipped), values(static_cast<std::size_t>(axes.count())) {}
+  std::int64_t index(std::int64_t r, std::int64_t s, std::int64_t c) const {
+    return ((r * of->size[3] + s) * of->size[1] + c) * of->size[0];
+  }
+  // visit(value here, index there)
+  template <class Visit>
+  void for_each(const Visit& visit) {
+    std::size_t i = 0;
+    for (std::int64_t r = 0; r < of->size[2]; ++r)
+      for (std::int64_t s = 0; s < of->size[3]; ++s)
+        for (std::int64_t c = 0; c < of->size[1]; ++c)
+          for (std::int64_t k = 0; k < of->size[0]; ++k, ++i)
+            visit(values[i],
+                  flip ? of->at(k, c, of->size[2] - 1 - r, of->size[3] - 1 - s) : of->at(k, c, r, s));
+  }
+  const Axes* of;
+  bool flip;
+  std::vector<double> values;
+};
+
+// visit(index of x's channel 0, index of the taps' channel 0, index of y's channel 0) for every tap inside x
+// of row i of y.
 template <class Visit>
-void for_each_product(const Axes& x, const Axes& w, const cudnnConvolutionStruct& by, const Axes& y,
-                      std::int64_t n, const Visit& visit) {
-  for (std::int64_t i = 0; i < y.size[2]; ++i)
-    for (std::int64_t j = 0; j < y.size[3]; ++j)
-      for (std::int64_t r = 0; r < w.size[2]; ++r) {
-        const std::int64_t row = i * by.stride_h + r * by.dilation_h - by.pad_h;
-        if (row < 0 || row >= x.size[2]) continue;
-        for (std::int64_t s = 0; s < w.size[3]; ++s) {
-          const std::int64_t column = j * by.stride_w + s * by.dilation_w - by.pad_w;
-          if (column < 0 || column >= x.size[3]) continue;
-          const std::int64_t from = x.at(n, 0, row, column), to = y.at(n, 0, i, j);
-          const std::int64_t tap =
-              by.flipped ? w.at(0, 0, w.size[2] - 1 - r, w.size[3] - 1 - s) : w.at(0, 0, r, s);
-          for (std::int64_t c = 0; c < x.size[1]; ++c)
-            for (std::int64_t k = 0; k < y.size[1]; ++k)
-              visit(from + c * x.stride[1], tap + k * w.stride[0] + c * w.stride[1], to + k * y.stride[1]);
-        }
+void for_each_tap(const Axes& x, const Taps& w, const cudnnConvolutionStruct& by, const Axes& y,
+                  std::int64_t n, std::int64_t i, const Visit& visit) {
+  for (std::int64_t j = 0; j < y.size[3]; ++j)
+    for (std::int64_t r = 0; r < w.of->size[2]; ++r) {
+      const std::int64_t row = i * by.stride_h + r * by.dilation_h - by.pad_h;
+      if (row < 0 || row >= x.size[2]) continue;
+      for (std::int64_t s = 0; s < w.of->size[3]; ++s) {
+        const std::int64_t column = j * by.stride_w + s * by.dilation_w - by.pad_w;
+        if (column >= 0 && column < x.size[3])
+          visit(x.at(n, 0, row, column), w.index(r, s, 0), y.at(n, 0, i, j));
       }
+    }
 }
 
 // result = alpha sum + beta result, where beta 0 does not read it.
-void blend(const std::vector<float>& sum, const void* alpha, const void* beta, void* result) {
+void blend(const std::vector<double>& sum, const void* alpha, const void* beta, void* result) {
   const float a = *static_cast<const float*>(alpha), b = *static_cast<const float*>(beta);
   auto* to = static_cast<float*>(result);
-  for (std::size_t i = 0; i < sum.size(); ++i) to[i] = b == 0.0F ? a * sum[i] : a * sum[i] + b * to[i];
+  for (std::size_t i = 0; i < sum.size(); ++i)
+    to[i] = b == 0.0F ? a * static_cast<float>(sum[i]) : a * static_cast<float>(sum[i]) + b * to[i];
 }
 
 cudnnStatus_t workspace(const Axes& x, const Axes& w, const cudnnConvolutionStruct& by, const Axes& y,
@@ -188,12 +207,22 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t, const void* alpha, cudnnTen
                                       cudnnTensorDescriptor_t y_of, void* y) {
   const cudnnStatus_t status = begin(*x_of, *w_of, *by, *y_of, true, memory, bytes);
   if (status != CUDNN_STATUS_SUCCESS) return status;
-  std::vector<float> sum(static_cast<std::size_t>(y_of->count()));
+  std::vector<double> sum(static_cast<std::size_t>(y_of->count()));
   const auto *in = static_cast<const float*>(x), *kernel = static_cast<const float*>(w);
+  Taps taps(*w_of, by->flipped);
+  taps.for_each([&](double& value, std::int64_t at) { value = static_cast<double>(kernel[at]); });
+  const std::int64_t c_count = x_of->size[1], k_count = y_of->size[1], c_step = x_of->stride[1],
+                     k_step = y_of->stride[1];
   for (std::int64_t n = 0; n < y_of->size[0]; ++n)
-    for_each_product(*x_of, *w_of, *by, *y_of, n, [&](std::int64_t i, std::int64_t j, std::int64_t o) {
-      sum[static_cast<std::size_t>(o)] += in[i] * kernel[j];
-    });
+    for (std::int64_t row = 0; row < y_of->size[2]; ++row)
+      for_each_tap(*x_of, taps, *by, *y_of, n, row, [&](std::int64_t i, std::int64_t t, std::int64_t o) {
+        double* to = sum.data() + o;
+        for (std::int64_t c = 0; c < c_count; ++c) {
+          const double* tap = taps.values.data() + t + c * k_count;
+          const auto value = static_cast<double>(in[i + c * c_step]);
+          for (std::int64_t k = 0; k < k_count; ++k) to[k * k_step] += value * tap[k];
+        }
+      });
   blend(sum, alpha, beta, y);
   return CUDNN_STATUS_SUCCESS;
 }
@@ -207,17 +236,27 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t, const void* alpha, cud
   const cudnnStatus_t status =
       begin(*dx_of, *w_of, *by, *dy_of, algorithm == CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, memory, bytes);
   if (status != CUDNN_STATUS_SUCCESS) return status;
-  std::vector<float> sum(static_cast<std::size_t>(dx_of->count()));
+  std::vector<double> sum(static_cast<std::size_t>(dx_of->count()));
   const auto *kernel = static_cast<const float*>(w), *gradient = static_cast<const float*>(dy);
+  Taps taps(*w_of, by->flipped);
+  taps.for_each([&](double& value, std::int64_t at) { value = static_cast<double>(kernel[at]); });
+  const std::int64_t c_count = dx_of->size[1], k_count = dy_of->size[1], c_step = dx_of->stride[1],
+                     k_step = dy_of->stride[1];
   for (std::int64_t n = 0; n < dy_of->size[0]; ++n)
-    for_each_product(*dx_of, *w_of, *by, *dy_of, n, [&](std::int64_t i, std::int64_t j, std::int64_t o) {
-      sum[static_cast<std::size_t>(i)] += gradient[o] * kernel[j];
-    });
+    for (std::int64_t row = 0; row < dy_of->size[2]; ++row)
+      for_each_tap(*dx_of, taps, *by, *dy_of, n, row, [&](std::int64_t i, std::int64_t t, std::int64_t o) {
+        for (std::int64_t c = 0; c < c_count; ++c) {
+          const double* tap = taps.values.data() + t + c * k_count;
+          double part = 0.0;
+          for (std::int64_t k = 0; k < k_count; ++k)
+            part += static_cast<double>(gradient[o + k * k_step]) * tap[k];
+          sum[static_cast<std::size_t>(i + c * c_step)] += part;
+        }
+      });
   blend(sum, alpha, beta, dx);
   return CUDNN_STATUS_SUCCESS;
 }
 
-// Each image's sum is made apart, as the blocks of a device make theirs.
 cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t, const void* alpha, cudnnTensorDescriptor_t x_of,
                                              const void* x, cudnnTensorDescriptor_t dy_of, const void* dy,
                                              cudnnConvolutionDescriptor_t by,
@@ -227,15 +266,25 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t, const void* alpha, c
   const cudnnStatus_t status =
       begin(*x_of, *dw_of, *by, *dy_of, algorithm == CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, memory, bytes);
   if (status != CUDNN_STATUS_SUCCESS) return status;
-  std::vector<float> sum(static_cast<std::size_t>(dw_of->count()));
   const auto *in = static_cast<const float*>(x), *gradient = static_cast<const float*>(dy);
-  for (std::int64_t n = 0; n < dy_of->size[0]; ++n) {
-    std::vector<float> part(sum.size());
-    for_each_product(*x_of, *dw_of, *by, *dy_of, n, [&](std::int64_t i, std::int64_t j, std::int64_t o) {
-      part[static_cast<std::size_t>(j)] += in[i] * gradient[o];
-    });
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
-  }
+  Taps total(*dw_of, by->flipped);
+  const std::int64_t c_count = x_of->size[1], k_count = dy_of->size[1], c_step = x_of->stride[1],
+                     k_step = dy_of->stride[1];
+  for (std::int64_t n = 0; n < dy_of->size[0]; ++n)
+    for (std::int64_t row = 0; row < dy_of->size[2]; ++row) {
+      Taps part(*dw_of, by->flipped);
+      for_each_tap(*x_of, part, *by, *dy_of, n, row, [&](std::int64_t i, std::int64_t t, std::int64_t o) {
+        for (std::int64_t c = 0; c < c_count; ++c) {
+          double* to = part.values.data() + t + c * k_count;
+          const auto value = static_cast<double>(in[i + c * c_step]);
+          for (std::int64_t k = 0; k < k_count; ++k)
+            to[k] += value * static_cast<double>(gradient[o + k * k_step]);
+        }
+      });
+      for (std::size_t i = 0; i < total.values.size(); ++i) total.values[i] += part.values[i];
+    }
+  std::vector<double> sum(total.values.size());
+  total.for_each([&](double& value, std::int64_t at) { sum[static_cast<std::size_t>(at)] = value; });
   blend(sum, alpha, beta, dw);
   return CUDNN_STATUS_SUCCESS;
 }

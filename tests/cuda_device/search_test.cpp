@@ -1,0 +1,38 @@
+// The same neighbours, byte for byte, as the CPU engine's.
+#include "engine/search.h"
+
+#include "tests/cuda/device_test.h"
+#include "tests/cuda_device/device_under_test.h"
+#include "tests/support/inputs.h"
+
+namespace lookalike::test {
+namespace {
+
+using CudaSearch = DeviceTest;
+
+// Codes with many exact copies: ties are decided by the row.
+TEST_F(CudaSearch, GivesTheCpusBytes) {
+  constexpr std::int64_t kRows = 90, kQueries = 12;
+  std::vector<float> rows = random_floats(kRows * kCodeLength, 0.0, 2.0, 5);
+  for (std::int64_t r = 30; r < kRows; r += 4)
+    std::copy_n(rows.begin() + (r % 30) * kCodeLength, kCodeLength, rows.begin() + r * kCodeLength);
+  const CodeSource catalog{
+      kRows, [&](const auto& visit) {
+        for (std::int64_t first = 0; first < kRows; first += 40)
+          visit(first, std::span(rows).subspan(static_cast<std::size_t>(first * kCodeLength),
+                                               static_cast<std::size_t>(
+                                                   std::min<std::int64_t>(40, kRows - first) * kCodeLength)));
+      }};
+  const auto cuda = small_cuda_device();
+  const auto cpu = make_cpu_device(2);
+  for (const std::int64_t queries : {std::int64_t{1}, kQueries})
+    for (const std::int64_t k : {1, 7, 200}) {
+      SearchQueries asked;
+      asked.codes = std::span(rows).first(static_cast<std::size_t>(queries * kCodeLength));
+      for (std::int64_t q = 0; q < queries; ++q) asked.self_rows.push_back(q);
+      EXPECT_EQ(search(*cuda, asked, catalog, k), search(*cpu, asked, catalog, k)) << queries << ", " << k;
+    }
+}
+
+}  // namespace
+}  // namespace lookalike::test
