@@ -25,12 +25,14 @@ if(LOOKALIKE_CUDA)
     set(CMAKE_CUDA_STANDARD_REQUIRED ON)
     set(CMAKE_CUDA_EXTENSIONS OFF)
     find_package(CUDAToolkit REQUIRED)
-    # With the toolkit, with the system, or as wheels: nvidia/cu13 beside nvidia/cudnn.
-    set(beside ${CUDAToolkit_INCLUDE_DIRS}/../../cudnn ${CUDAToolkit_LIBRARY_ROOT}/../cudnn)
-    find_path(LOOKALIKE_CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${beside} PATH_SUFFIXES include)
-    find_library(LOOKALIKE_CUDNN_LIBRARY NAMES cudnn libcudnn.so.9
-                 HINTS ${CUDAToolkit_LIBRARY_DIR} ${beside} PATH_SUFFIXES lib lib64)
-    find_library(LOOKALIKE_CUBLAS_LIBRARY NAMES cublas libcublas.so.13 HINTS ${CUDAToolkit_LIBRARY_DIR})
+    # With the toolkit, or as wheels: nvidia/cu13, which has nvcc, beside nvidia/cudnn.
+    get_filename_component(root ${CMAKE_CUDA_COMPILER} REALPATH)
+    get_filename_component(root ${root}/../.. ABSOLUTE)
+    find_path(LOOKALIKE_CUDNN_INCLUDE cudnn.h HINTS ${root}/include ${root}/../cudnn/include)
+    find_library(LOOKALIKE_CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 NAMES_PER_DIR
+                 HINTS ${root} ${root}/../cudnn ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib64 lib)
+    find_library(LOOKALIKE_CUBLAS_LIBRARY NAMES cublas libcublas.so.13 NAMES_PER_DIR
+                 HINTS ${root} ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib64 lib)
     set(LOOKALIKE_HAS_CUDA ON)
     foreach(library CUDNN CUBLAS)
       if(NOT LOOKALIKE_${library}_LIBRARY OR NOT LOOKALIKE_CUDNN_INCLUDE)

@@ -1,23 +1,34 @@
 #include "engine/device.h"
 
+#include "engine/cuda_library.h"
 #include "engine/error.h"
 
 namespace lookalike {
+namespace {
+
+// The CUDA engine has never run on a GPU: until it has, it is for those who ask for it.
+std::string why_cpu() {
+  const CudaDriver driver = find_cuda_driver();
+  if (!driver.missing.empty()) return "cpu: " + driver.missing;
+  return "cpu: --device cuda would take " + driver.gpu + ", but that engine has not yet run on a GPU";
+}
+
+}  // namespace
 
 std::unique_ptr<Device> make_device(const std::string& name, int threads, std::string* reason) {
-  const auto explain = [reason](const char* text) {
-    if (reason != nullptr) *reason = text;
-  };
   if (name == "cpu") {
-    explain("cpu: asked for");
+    if (reason != nullptr) *reason = "cpu: asked for";
     return make_cpu_device(threads);
   }
   if (name == "auto") {
-    explain("cpu: this build has no CUDA engine");
+    if (reason != nullptr) *reason = why_cpu();  // a driver may take a second to start
     return make_cpu_device(threads);
   }
   if (name == "cuda") {
-    throw usage_error("device cuda cannot be had, this build has no CUDA engine, use --device cpu or auto");
+    auto device = load_cuda_device();
+    if (reason != nullptr)
+      *reason = "cuda: asked for, " + device->facts().name + "; it has not yet run on a GPU";
+    return device;
   }
   throw usage_error("unknown device '" + name + "', use auto, cpu or cuda");
 }

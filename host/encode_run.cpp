@@ -148,6 +148,8 @@ int run_encoding(const EncodeCommandOptions& options) {
     say(options, options.catalog + " is finished already, --force starts over");
   } else {
     say(options, fmt::format("{} photos to encode; {}", format_count(listed), job.reason));
+    const std::string memory = job.device->prepare({.images = options.batch_size, .training = false});
+    if (!memory.empty()) say(options, "memory of the device:\n" + memory);
     rate = encode_missing(options, job, writer);
   }
   writer.finish();

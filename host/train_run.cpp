@@ -306,6 +306,8 @@ int run_training(const TrainCommandOptions& options) {
   require_apart(options);
   refuse_foreign_folder(options.model);
   const TrainPhotos photos = list_train_photos(options);
+  const std::string memory = device->prepare({.images = options.training.batch_size, .training = true});
+  if (!memory.empty()) say(options, "memory of the device:\n" + memory);
   const FolderLock lock(options.model);
   run_in_folder(options, photos, *device, reason);
   return static_cast<int>(ExitCode::kDone);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/cuda/half_encoder.h"
 #include "engine/cuda/image_feed.h"
 #include "engine/cuda/kernel_order.h"
 #include "engine/cuda/network.h"
@@ -103,6 +104,10 @@ class CudaDevice final : public Device {
     if (count_of(codes.size(), kCodeLength, "codes") != count)
       throw std::invalid_argument("codes are not as many as images");
     guarded([&] {
+      if (half_) {
+        encode_in_half(images, codes);
+        return;
+      }
       forward(images, [&](std::int64_t first, int slot, const Network::Batch& batch) {
         network_->encode(weights(), slot, batch);
         return [this, to = codes.data() + first * kCodeLength, n = batch.images] {
@@ -111,6 +116,15 @@ class CudaDevice final : public Device {
         };
       });
     });
+  }
+
+  void set_precision(Precision precision) override {
+    const gpu::Properties device = gpu::properties();
+    if (precision == Precision::kHalf && device.major != 9)
+      throw usage_error("fp16 needs a GPU of compute capability 9.0, this one has " +
+                        std::to_string(device.major) + '.' + std::to_string(device.minor) +
+                        ", use --precision float32");
+    half_ = precision == Precision::kHalf;
   }
 
   void decode(std::span<const float> codes, std::span<std::uint8_t> images) override {
@@ -291,6 +305,14 @@ class CudaDevice final : public Device {
                                   : "close what else runs on it, or use --device cpu"));
   }
 
+  void encode_in_half(std::span<const std::uint8_t> images, std::span<float> codes) {
+    if (!half_encoder_) half_encoder_.emplace(options_.half_images, stream_);
+    std::vector<float> parameters(kParameterCount);
+    download(parameters_, parameters);
+    half_encoder_->set_parameters(parameters);
+    half_encoder_->encode(images, codes);
+  }
+
   void require_losses(std::int64_t count) {
     if (static_cast<std::int64_t>(losses_.size()) >= count) return;
     gpu::synchronize(stream_);
@@ -362,6 +384,8 @@ class CudaDevice final : public Device {
   std::unique_ptr<Network> network_;
   std::optional<ImageFeed> feed_;
   std::optional<Nearest> nearest_;
+  bool half_ = false;
+  std::optional<HalfEncoder> half_encoder_;
 };
 
 }  // namespace

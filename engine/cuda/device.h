@@ -14,6 +14,8 @@ struct CudaOptions {
   // Most images of a training batch that are on the device at once. Larger batches are cut, and the cut is
   // the same everywhere: gradients of the parts are added in order.
   std::int64_t training_images = 256;
+  // Images on the device at once where encode is in fp16: eight for each processor of an H100.
+  std::int64_t half_images = 1056;
 };
 
 // Throws E_USAGE where no device answers. A failure of the device later throws E_DEVICE.

@@ -32,11 +32,18 @@ void ImageFeed::release() noexcept {
 }
 
 void ImageFeed::put(int which, std::span<const std::uint8_t> images) {
+  const auto whole = static_cast<std::int64_t>(images.size());
+  put(which, images, whole, whole);
+}
+
+void ImageFeed::put(int which, std::span<const std::uint8_t> images, std::int64_t row, std::int64_t pitch) {
+  const std::int64_t rows = static_cast<std::int64_t>(images.size()) / row;
   Slot& slot = slots_[static_cast<std::size_t>(which)];
   if (slot.copying) gpu::wait_for(slot.copied);
-  std::memcpy(slot.pinned, images.data(), images.size());
+  for (std::int64_t i = 0; i < rows; ++i)
+    std::memcpy(slot.pinned + i * pitch, images.data() + i * row, static_cast<std::size_t>(row));
   if (slot.in_use) gpu::wait(copies_, slot.used);
-  gpu::copy(slot.device, slot.pinned, images.size(), copies_);
+  gpu::copy(slot.device, slot.pinned, static_cast<std::size_t>(rows * pitch), copies_);
   gpu::record(slot.copied, copies_);
   slot.copying = true;
   gpu::wait(compute_, slot.copied);

@@ -21,6 +21,8 @@ class ImageFeed {
   // Queues the copy of these bytes to the slot; what is queued on `compute` from now on comes after it. Waits
   // for the slot's copy before this one, which is long done.
   void put(int slot, std::span<const std::uint8_t> images);
+  // As put, with rows of `row` bytes laid `pitch` bytes apart in the slot.
+  void put(int slot, std::span<const std::uint8_t> images, std::int64_t row, std::int64_t pitch);
   // What was queued on `compute` so far is the last use of the slot's images.
   void done(int slot);
 

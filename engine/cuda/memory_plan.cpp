@@ -10,7 +10,7 @@ constexpr std::int64_t kAlignment = 256;  // bytes, as allocations have it
 
 std::string line(const std::string& name, const std::string& shape, std::int64_t bytes) {
   char text[160];
-  std::snprintf(text, sizeof text, "  %-16s%-26s%10.1f MB\n", name.c_str(), shape.c_str(),
+  std::snprintf(text, sizeof text, "  %-16s%-26s%10.1f MB", name.c_str(), shape.c_str(),
                 static_cast<double>(bytes) / 1e6);
   return text;
 }
@@ -36,9 +36,9 @@ std::string MemoryPlan::text() const {
     std::string shape;
     for (const std::int64_t extent : part.shape)
       shape += (shape.empty() ? "" : " x ") + std::to_string(extent);
-    text += line(part.name, shape, part.bytes);
+    text += line(part.name, shape, part.bytes) + '\n';
   }
-  return text + line("device memory", "", bytes_);
+  return text + line("together", "", bytes_);
 }
 
 }  // namespace lookalike::cuda

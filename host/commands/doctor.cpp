@@ -105,9 +105,11 @@ std::string text_of(const ordered_json& facts) {
       out += fmt::format("{:<18}not usable: {}\n", label, text(device["reason"]));
       continue;
     }
-    out += fmt::format(
-        "{:<18}{}, {} threads, {:.1f} GiB\n", label, text(device["name"]), device["threads"].get<int64_t>(),
-        static_cast<double>(device["memory_bytes"].get<int64_t>()) / static_cast<double>(kGiB));
+    const auto threads = device["threads"].get<int64_t>();
+    out +=
+        fmt::format("{:<18}{}{}, {:.1f} GiB\n", label, text(device["name"]),
+                    threads > 0 ? fmt::format(", {} threads", threads) : "",
+                    static_cast<double>(device["memory_bytes"].get<int64_t>()) / static_cast<double>(kGiB));
   }
   out += fmt::format("{:<18}{}\n", "cores", facts["cores"].get<int64_t>());
   out +=

@@ -85,6 +85,27 @@ TEST_F(CudaDeviceTest, CodesAndImagesAreTheReferences) {
   }));
 }
 
+// 2^-11 for each rounding on the way of a code: weights, bias and activation of three stages, twice over.
+TEST_F(CudaDeviceTest, EncodesInHalfWhereItCan) {
+  if (gpu::properties().major != 9) GTEST_SKIP() << "fp16 is for compute capability 9.0";
+  const auto one = device();
+  std::vector<float> whole(3 * kCodeLength, NAN), half(3 * kCodeLength, NAN), again(kCodeLength, NAN);
+  one->encode(images(0, 3), whole);
+  one->set_precision(Precision::kHalf);
+  one->encode(images(0, 3), half);
+  const double scale = *std::max_element(whole.begin(), whole.end());
+  EXPECT_TRUE(within({"fp16", {3, kCodeLength}, "seeds 121, 122"}, whole, half,
+                     [&](std::size_t) { return 18 * 0x1p-11 * scale; }));
+  EXPECT_NE(whole, half);
+  one->encode(images(2, 1), again);
+  EXPECT_TRUE(
+      same_bytes<float>({"fp16", {kCodeLength}, "image 2"}, std::span(half).last(kCodeLength), again));
+  one->set_precision(Precision::kFloat32);
+  one->encode(images(0, 1), again);
+  EXPECT_TRUE(
+      same_bytes<float>({"encode", {kCodeLength}, "image 0"}, std::span(whole).first(kCodeLength), again));
+}
+
 TEST_F(CudaDeviceTest, TrainingTwiceGivesTheSameBytes) {
   const auto run = [&](Device& on) {
     for (const std::int64_t count : {2, 4, 1}) on.train_step(images(0, count), {});

@@ -10,6 +10,7 @@ inline std::unique_ptr<Device> small_cuda_device(std::int64_t forward_images = 2
   cuda::CudaOptions options;
   options.forward_images = forward_images;
   options.training_images = training_images;
+  options.half_images = 2;
   return cuda::make_cuda_device(options);
 }
 
