@@ -15,6 +15,7 @@ packages_of() {
     test) echo clang libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv ;;
     browser) echo chromium chromium-driver ;;  # the page of `lookalike report` is tested in it
     lint) echo clang-format clang-tidy shellcheck ;;
+    venv) echo python3 python3-venv ;;
     photos) echo tuxpaint-stamps-default ;;
     fashion) echo dataset-fashion-mnist ;;
     *) fail "no group '$1', groups are build, test, browser, lint, photos and fashion" ;;

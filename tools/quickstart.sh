@@ -6,9 +6,10 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-tools/quickstart.sh [-o FOLDER] [PHOTOS]
+tools/quickstart.sh [--cuda] [-o FOLDER] [PHOTOS]
   PHOTOS     a folder of photos (searched through), a list file or a CSV;
              without it some 800 pictures of the Debian package tuxpaint-stamps-default
+  --cuda     with the CUDA engine: without a toolkit (nvcc) one is installed in .venv-cuda, some 2 GB
   -o FOLDER  where model, catalog and recommendations go (default: quickstart, beside this repository's README)
 END
 }
@@ -20,12 +21,14 @@ fail() {
 
 output=quickstart
 photos=
+cuda=0
 while [[ $# -gt 0 ]]; do
   case $1 in
     -h | --help)
       usage
       exit 0
       ;;
+    --cuda) cuda=1 ;;
     -o | --output)
       [[ -n ${2:-} ]] || fail "$1 needs a folder"
       output=$(realpath -m -- "$2")
@@ -41,6 +44,9 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if [[ $cuda -eq 1 && -z $(ldconfig -p | grep 'libcuda\.so\.1' || true) ]]; then
+  fail "--cuda needs an NVIDIA driver, and there is none (libcuda.so.1)"
+fi
 
 groups=(build)
 if [[ -z $photos ]]; then
@@ -48,6 +54,26 @@ if [[ -z $photos ]]; then
   photos=/usr/share/tuxpaint/stamps
 fi
 tools/install_packages.sh "${groups[@]}"
+
+# The toolkit: the system's, else the wheels'.
+configure=(cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release)
+device=()
+if [[ $cuda -eq 1 ]]; then
+  device=(--device cuda)
+  if ! command -v nvcc >/dev/null && [[ ! -x /usr/local/cuda/bin/nvcc ]]; then
+    tools/install_packages.sh venv
+    if ! cmp -s tools/requirements-cuda.txt .venv-cuda/installed.txt; then
+      rm -rf .venv-cuda
+      python3 -m venv .venv-cuda || fail "python3 cannot make a virtual environment, install python3-venv"
+      .venv-cuda/bin/pip install --quiet --disable-pip-version-check -r tools/requirements-cuda.txt ||
+        fail "pip could not install tools/requirements-cuda.txt, see above"
+      cp tools/requirements-cuda.txt .venv-cuda/installed.txt
+    fi
+    nvcc=$(echo "$PWD"/.venv-cuda/lib/python3*/site-packages/nvidia/cu13/bin/nvcc)
+    configure+=("-DCMAKE_CUDA_COMPILER=$nvcc")
+  fi
+  configure+=(-DLOOKALIKE_CUDA_ARCHITECTURES=native)
+fi
 
 commands=()
 run() {
@@ -59,14 +85,15 @@ run() {
 }
 
 started=$SECONDS
-configure=(cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release)
-if [[ ! -f build/build.ninja ]]; then
+if [[ ! -f build/build.ninja || $cuda -eq 1 ]]; then
   run "${configure[@]}" -DLOOKALIKE_TESTS=OFF -DLOOKALIKE_BENCH=OFF >&2
 fi
-run cmake --build build --target lookalike >&2
+targets=(lookalike)
+[[ $cuda -eq 0 ]] || targets+=(lookalike_cuda)
+run cmake --build build --target "${targets[@]}" >&2
 
-run build/lookalike train "$photos" -o "$output/model"
-run build/lookalike encode "$photos" -m "$output/model" -o "$output/catalog"
+run build/lookalike train "$photos" -o "$output/model" "${device[@]}"
+run build/lookalike encode "$photos" -m "$output/model" -o "$output/catalog" "${device[@]}"
 run build/lookalike recommend -c "$output/catalog" -k 5 -o "$output/recommendations.csv"
 
 # The picture's queries: four items, evenly spread over the list, of those whose names need no quotes.
