@@ -32,6 +32,7 @@ void add_encode_command(CLI::App& app, Run& run) {
     EncodeCommandOptions options;
     std::string label;
     std::string precision = "float32";
+    RefusalFlags refusal;
     std::string progress = "auto";
     bool dry_run = false;
   };
@@ -53,6 +54,7 @@ void add_encode_command(CLI::App& app, Run& run) {
                    "label, else parent")
       ->type_name("FROM")
       ->check(CLI::Validator(CLI::IsMember({"parent", "top", "none"})).description(""));
+  add_refusal_flags(*command, options.limits, typed->refusal, "checked at the end");
   add_device_flags(*command, options.device, options.threads);
   command
       ->add_option("--precision", typed->precision,
@@ -75,6 +77,7 @@ void add_encode_command(CLI::App& app, Run& run) {
       require_within("--batch-size", chosen.batch_size, 1, kMaxBatch);
       require_within("--shard-rows", chosen.shard_rows, 1, kMaxShardRows);
       require_within("--threads", chosen.threads, 0, kMaxThreads);
+      take_refusal_flags(typed->refusal, chosen.limits, chosen.max_bad);
       return typed->dry_run ? plan_encoding(chosen) : run_encoding(chosen);
     };
   });
