@@ -18,9 +18,9 @@ constexpr const char* kDescription =
     "  lookalike encode photos -m model -o catalog --dry-run\n"
     "\n"
     "The same command again goes on where a run was stopped, by whatever means. Photos that cannot be used\n"
-    "are refused, each with its reason, and the run goes on. The folder gets codes/*.npy, catalog.sqlite\n"
-    "(the ledger: items, refusals, settings), thumbs.sqlite and a copy of the model; photos and model may\n"
-    "then move.\n";
+    "are refused and the run goes on: lookalike refusals lists them, each with its reason. The folder gets\n"
+    "codes/*.npy, catalog.sqlite (the ledger: items, refusals, settings), thumbs.sqlite and a copy of the\n"
+    "model; photos and model may then move.\n";
 
 constexpr int64_t kMaxBatch = 4096;
 constexpr int64_t kMaxShardRows = 1 << 17;
