@@ -126,7 +126,7 @@ CatalogTotals look_at_catalog(const std::string& folder, const Model& model, con
   nothing.shards = shards;
   if (force || !exists(paths.ledger()) || !Ledger::is_begun(paths.ledger())) return nothing;
   const Ledger ledger(paths.ledger(), Access::kRead);
-  compare_settings(paths, settings, all_settings(settings, model, listed, shards), ledger.settings());
+  require_same_catalog(folder, ledger.settings(), all_settings(settings, model, listed, shards));
   return ledger.totals();
 }
 

@@ -57,13 +57,11 @@ int run_refusals(const RefusalsCommandOptions& options) {
   print_output(options.json  ? refusals_json(refusals)
                : options.csv ? refusals_csv(refusals)
                              : table(refusals));
-  if (!options.quiet) {
-    const CatalogTotals totals = catalog.totals();
-    Progress(ProgressStyle::kPlain, "refusals", 0)
-        .message(fmt::format("{} photos listed, {} encoded, {} refused{}", format_count(totals.listed),
-                             format_count(totals.encoded), format_count(totals.refused),
-                             catalog.complete() ? "" : "; encode has not finished"));
-  }
+  const CatalogTotals totals = catalog.totals();
+  say({ProgressStyle::kPlain, options.quiet}, "refusals",
+      fmt::format("{} photos listed, {} encoded, {} refused{}", format_count(totals.listed),
+                  format_count(totals.encoded), format_count(totals.refused),
+                  catalog.complete() ? "" : "; encode has not finished"));
   return static_cast<int>(ExitCode::kDone);
 }
 
