@@ -273,7 +273,7 @@ TEST_F(CatalogTest, MissingThumbnailsAreDamageWhereShardsHaveThem) {
   std::filesystem::remove(at("c/thumbs.sqlite"));
   { writer(at("c")).commit_shard(shard(0)); }  // none was finished: made again
   std::filesystem::remove(at("c/thumbs.sqlite"));
-  expect_error(ExitCode::kDamaged, "thumbs.sqlite is missing", [&] { finish(at("c")); });
+  expect_error(ExitCode::kDamaged, "thumbs.sqlite: it is missing", [&] { finish(at("c")); });
   EXPECT_FALSE(std::filesystem::exists(at("c/thumbs.sqlite")));
   put("c/thumbs.sqlite", "");
   expect_error(ExitCode::kDamaged, "thumbs.sqlite", [&] { finish(at("c")); });
