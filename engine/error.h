@@ -37,6 +37,9 @@ inline Error usage_error(const std::string& message) { return {ExitCode::kUsage,
 inline Error no_input_error(const std::string& message) {
   return {ExitCode::kNoInput, "E_NO_INPUT", message};
 }
+inline Error too_many_refused_error(const std::string& message) {
+  return {ExitCode::kTooManyRefused, "E_TOO_MANY_REFUSED", message};
+}
 inline Error system_error(const std::string& message) { return {ExitCode::kSystem, "E_SYSTEM", message}; }
 inline Error damaged_error(const std::string& message) { return {ExitCode::kDamaged, "E_DAMAGED", message}; }
 inline Error non_finite_error(const std::string& message) {

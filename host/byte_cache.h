@@ -10,12 +10,9 @@
 
 #include "host/dataset.h"
 #include "host/photo.h"
+#include "host/refusals.h"
 
 namespace lookalike {
-
-struct Refusal {
-  std::string id, path, reason;
-};
 
 struct ByteCacheOptions {
   PhotoRule rule;

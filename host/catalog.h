@@ -44,9 +44,10 @@ struct CatalogTotals {
 class CatalogWriter {
  public:
   // Makes or resumes `folder`, under its lock. settings: everything that shapes the result (model
-  // fingerprint, photo rule, list fingerprint, shard rows, precision, version). Another value there: E_USAGE
-  // naming the setting, both values and --force; force starts over. Copies the model in. A catalog keeps the
-  // settings that it was begun with, those of kNotCompared too.
+  // fingerprint, photo rule, list fingerprint, shard rows, precision, version), and `root`. Another value
+  // there: E_USAGE naming the setting, both values and --force; force starts over. Copies the model in. A
+  // catalog keeps the settings that it was begun with, `root` and those of kNotCompared too, which are not
+  // compared.
   CatalogWriter(const std::string& folder, const Model& model, const Settings& settings, int64_t listed,
                 int64_t shards, bool force);
   ~CatalogWriter();
@@ -59,6 +60,8 @@ class CatalogWriter {
   void commit_shard(const ShardContent& content);
   // Once all shards are in: marks the catalog complete.
   void finish();
+  // The photos are the same and lie below another folder.
+  void move_photos(const std::string& root);
 
  private:
   struct State;

@@ -63,27 +63,17 @@ Settings all_settings(const Settings& given, const Model& model, int64_t listed,
   return settings;
 }
 
-void compare_settings(const CatalogPaths& paths, const Settings& given, Settings wanted, Settings found) {
-  for (Settings* settings : {&wanted, &found}) {
-    settings->erase(kCompleteSetting);
-    for (const char* name : kNotCompared) settings->erase(name);
-  }
-  // The maker's own first: a changed photo list says more than the length that changed with it.
-  std::vector<std::string> names;
-  for (const auto& [name, value] : given) {
-    if (wanted.contains(name)) names.push_back(name);
-  }
-  for (const auto& [name, value] : wanted) names.push_back(name);
-  for (const auto& [name, value] : found) names.push_back(name);
-  for (const std::string& name : names) {
-    const auto there = found.find(name);
-    const auto here = wanted.find(name);
-    if (there != found.end() && here != wanted.end() && there->second == here->second) continue;
-    throw usage_error(fmt::format(
-        "{} was made with {} '{}', not '{}', give the same, another folder, or --force to start over",
-        paths.folder, name, there == found.end() ? "no value" : there->second,
-        here == wanted.end() ? "no value" : here->second));
-  }
+// The photos' list before what follows from it, the rule before the model that has it.
+constexpr SettingName kNames[] = {{"photos", "the list of photos"},
+                                  {"label", "--label"},
+                                  {"columns", "the labels and columns"},
+                                  {"limits", "the limits of a photo"},
+                                  {"photo_rule", "photo_rule"}};
+
+void require_same_catalog(const std::string& folder, const Settings& stored, const Settings& asked) {
+  std::vector<const char*> not_compared = {kCompleteSetting, kRootSetting};
+  not_compared.insert(not_compared.end(), kNotCompared.begin(), kNotCompared.end());
+  require_same_settings(folder, stored, asked, {kNames, not_compared});
 }
 
 // Shards that a killed run published and did not record.
@@ -136,7 +126,7 @@ CatalogTotals look_at_catalog(const std::string& folder, const Model& model, con
   nothing.shards = shards;
   if (force || !exists(paths.ledger()) || !Ledger::is_begun(paths.ledger())) return nothing;
   const Ledger ledger(paths.ledger(), Access::kRead);
-  compare_settings(paths, settings, all_settings(settings, model, listed, shards), ledger.settings());
+  require_same_catalog(folder, ledger.settings(), all_settings(settings, model, listed, shards));
   return ledger.totals();
 }
 
@@ -167,7 +157,7 @@ CatalogWriter::CatalogWriter(const std::string& folder, const Model& model, cons
   if (!begun) Ledger::create(paths.ledger(), wanted, [&] { write_model(paths.model(), model); });
   state_->ledger.emplace(paths.ledger(), Access::kWrite);
   state_->begun_with = state_->ledger->settings();
-  compare_settings(paths, settings, wanted, state_->begun_with);
+  require_same_catalog(folder, state_->begun_with, wanted);
   if (begun && !exists(paths.model())) throw damaged_catalog(paths.model(), "it is missing");
   if (begun && model_fingerprint(read_model(paths.model())) != model_fingerprint(model)) {
     throw damaged_catalog(paths.model(), "it is not the model that made this catalog");
@@ -184,7 +174,10 @@ CatalogWriter::CatalogWriter(const std::string& folder, const Model& model, cons
     state_->finished.insert(record.shard);
   }
   remove_orphans(paths, state_->finished);
-  state_->thumbnails.emplace(paths.thumbnails(), Access::kWrite);
+  if (!state_->finished.empty() && !exists(paths.thumbnails())) {
+    throw damaged_catalog(paths.thumbnails(), "it is missing");
+  }
+  state_->thumbnails.emplace(paths.thumbnails(), Access::kWrite, state_->finished.empty());
   state_->totals = state_->ledger->totals();
 }
 
@@ -202,6 +195,9 @@ std::vector<Refusal> CatalogWriter::first_refusals(std::size_t most) const {
     if (record.refused == 0) continue;
     for (Refusal& refusal : state_->ledger->refusals(record.shard)) {
       if (first.size() == most) return first;
+      if (const auto root = state_->begun_with.find(kRootSetting); root != state_->begun_with.end()) {
+        refusal.path = path_below(root->second, refusal.path);
+      }
       first.push_back(std::move(refusal));
     }
   }
@@ -246,6 +242,13 @@ void CatalogWriter::finish() {
   settings.erase(kCompleteSetting);
   settings.emplace(kCompleteSetting, "1");
   state_->ledger->put_settings(settings);
+}
+
+void CatalogWriter::move_photos(const std::string& root) {
+  Settings settings = state_->ledger->settings();
+  settings[kRootSetting] = root;
+  state_->ledger->put_settings(settings);
+  state_->begun_with[kRootSetting] = root;
 }
 
 }  // namespace lookalike

@@ -34,6 +34,7 @@ constexpr const char* kExitCodes =
     "  1  internal error: a bug of this program\n"
     "  2  bad command line or settings, or a device that is not there\n"
     "  3  no usable input\n"
+    "  4  more photos refused than --max-bad\n"
     "  5  disk, permission or memory\n"
     "  6  a file of ours is damaged or not ours\n"
     "  7  numbers that are not finite\n"
@@ -170,6 +171,7 @@ int run_command_line(int argc, char** argv) {
     add_search_command(app, run);
     add_recommend_command(app, run);
     add_report_command(app, run);
+    add_refusals_command(app, run);
     add_verify_command(app, run);
     add_doctor_command(app, run);
     app.footer(kExitCodes);

@@ -17,6 +17,7 @@ void add_encode_command(CLI::App& app, Run& run);
 void add_search_command(CLI::App& app, Run& run);
 void add_recommend_command(CLI::App& app, Run& run);
 void add_report_command(CLI::App& app, Run& run);
+void add_refusals_command(CLI::App& app, Run& run);
 void add_verify_command(CLI::App& app, Run& run);
 void add_doctor_command(CLI::App& app, Run& run);
 

@@ -60,22 +60,20 @@ std::string label_of(const std::string& path, Labels labels) {
   return "";
 }
 
-std::string below(const std::string& folder, const std::string& path) {
-  return folder.empty() || path.starts_with('/') ? path
-         : folder.ends_with('/')                 ? folder + path
-                                                 : folder + '/' + path;
+std::string without_last_slashes(std::string folder) {
+  while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+  return folder;
 }
 
-void walk_folder(const std::string& folder, PhotoTable& photos) {
-  std::string root = folder;
-  while (root.size() > 1 && root.ends_with('/')) root.pop_back();
+void walk_folder(PhotoTable& photos) {
+  const std::string& root = photos.root = without_last_slashes(photos.source());
   const size_t prefix = root.ends_with('/') ? root.size() : root.size() + 1;
   std::string last = root;  // the folder to be searched next, where that fails
   try {
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
       last = entry.path().native();
-      std::error_code gone;  // a name that leads nowhere is refused later, with its reason
-      if (!is_photo_name(entry.path().native()) || entry.is_directory(gone)) continue;
+      if (!is_photo_name(entry.path().native()))
+        continue;  // what is no file is refused later, with its reason
       const std::string id = entry.path().native().substr(prefix);
       photos.add({id, entry.path().native(), label_of(id, photos.labels), {}}, 0);
     }
@@ -98,8 +96,7 @@ FileDescriptor open_listing(const std::string& path) {
 
 // A list being read.
 struct Listing {
-  std::string name;    // for messages
-  std::string folder;  // that relative paths are below
+  std::string name;  // for messages
   PhotoTable& photos;
 };
 
@@ -109,7 +106,8 @@ void read_lines(TextLines& lines, const Listing& listing) {
     if (path.ends_with('\n')) path.pop_back();
     if (path.ends_with('\r')) path.pop_back();
     if (path.empty()) continue;
-    listing.photos.add({path, below(listing.folder, path), label_of(path, listing.photos.labels), {}}, line);
+    listing.photos.add(
+        {path, path_below(listing.photos.root, path), label_of(path, listing.photos.labels), {}}, line);
   }
 }
 
@@ -162,7 +160,7 @@ void read_csv(TextLines& lines, bool asked, const Listing& listing) {
       if (columns.id && fields[*columns.id].empty()) throw fail(reader.line(), "the id is empty");
       PhotoItem item{
           columns.id ? fields[*columns.id] : path,
-          below(listing.folder, path),
+          path_below(listing.photos.root, path),
           photos.labels == Labels::kColumn ? fields[*columns.label] : label_of(path, photos.labels),
           {}};
       for (size_t c = 0; c < fields.size(); ++c) {
@@ -180,11 +178,12 @@ void read_listing(bool column_unused, PhotoTable& photos) {
   const std::string& source = photos.source();
   if (source == "-") {
     TextLines lines(STDIN_FILENO, "standard input");
-    read_lines(lines, {"standard input", "", photos});
+    read_lines(lines, {"standard input", photos});
   } else {
     const FileDescriptor file = open_listing(source);
     TextLines lines(file.get(), source);
-    const Listing listing{source, fs::path(source).parent_path().native(), photos};
+    photos.root = fs::path(source).parent_path().native();
+    const Listing listing{source, photos};
     if (extension(source) == "csv") {
       read_csv(lines, column_unused, listing);
     } else {
@@ -221,15 +220,36 @@ Labels parse_labels(const std::string& text) {
   throw usage_error(fmt::format("--label is '{}', take parent, top or none", text));
 }
 
+std::string listed_path(const std::string& root, const std::string& path) {
+  const std::string start = path_below(root, "");
+  return !root.empty() && path.starts_with(start) ? path.substr(start.size()) : path;
+}
+
+std::string absolute_root(const std::string& root) {
+  if (root.empty()) return fs::current_path().native();
+  return without_last_slashes(fs::absolute(root).lexically_normal().native());
+}
+
 void ListFingerprint::add(const PhotoItem& item) {
-  fingerprint_.add(item.id);
-  fingerprint_.add(item.path);
-  fingerprint_.add(item.label);
-  fingerprint_.add(static_cast<uint64_t>(item.columns.size()));
+  ++count_;
+  photos_.add(item.id);
+  photos_.add(listed_path(root_, item.path));
+  columns_.add(item.label);
+  columns_.add(static_cast<uint64_t>(item.columns.size()));
   for (const auto& [name, value] : item.columns) {
-    fingerprint_.add(name);
-    fingerprint_.add(value);
+    columns_.add(name);
+    columns_.add(value);
   }
+}
+
+ListIdentity ListFingerprint::identity() const {
+  return {fmt::format("{} photos, {}", count_, photos_.hex()), columns_.hex()};
+}
+
+ListIdentity list_identity(const PhotoList& photos) {
+  ListFingerprint fingerprint(photos.root);
+  for (const PhotoItem& item : photos.items) fingerprint.add(item);
+  return fingerprint.identity();
 }
 
 PhotoTable tabulate_photos(const std::string& source, std::optional<Labels> labels) {
@@ -238,7 +258,7 @@ PhotoTable tabulate_photos(const std::string& source, std::optional<Labels> labe
   PhotoTable photos(source);
   photos.labels = labels.value_or(Labels::kParent);
   if (folder) {
-    walk_folder(source, photos);
+    walk_folder(photos);
   } else {
     read_listing(labels.has_value(), photos);
   }
@@ -277,15 +297,10 @@ Split split_photos(const PhotoList& photos, double share, uint64_t seed) {
   std::vector<bool> validation(photos.items.size(), false);
   for (int64_t i = 0; i < chosen; ++i) validation[order[static_cast<size_t>(i)].second] = true;
 
-  const PhotoList none{.source = photos.source, .labels = photos.labels, .items = {}, .fingerprint = {}};
+  const PhotoList none{.source = photos.source, .root = photos.root, .labels = photos.labels, .items = {}};
   Split split{none, none};
   for (size_t i = 0; i < photos.items.size(); ++i) {
     (validation[i] ? split.validation : split.training).items.push_back(photos.items[i]);
-  }
-  for (PhotoList* part : {&split.training, &split.validation}) {
-    ListFingerprint fingerprint;
-    for (const PhotoItem& item : part->items) fingerprint.add(item);
-    part->fingerprint = fingerprint.hex();
   }
   return split;
 }

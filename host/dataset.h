@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host/fingerprint.h"
@@ -30,22 +31,35 @@ struct PhotoItem {
 
 struct PhotoList {
   std::string source;  // as given
+  std::string root;    // folder that relative paths are below, as given; empty: the working directory
   Labels labels = Labels::kParent;
   std::vector<PhotoItem> items;
-  // XXH3-128, 32 hexadecimal digits, over ids, paths, labels and columns in order: another list has another
-  // value.
-  std::string fingerprint;
 };
 
-// PhotoList's fingerprint, item by item.
+// `path` below the root where it lies there; `path` itself elsewhere.
+std::string listed_path(const std::string& root, const std::string& path);
+// The root, absolute and without "." and "..".
+std::string absolute_root(const std::string& root);
+
+// What tells lists apart. The root may move: whether the photos there are the same, their contents say.
+struct ListIdentity {
+  std::string photos;   // "63 photos, " and XXH3-128 over ids and listed paths in order
+  std::string columns;  // XXH3-128 over labels and other columns in order
+};
+
+// Of a list, item by item.
 class ListFingerprint {
  public:
+  explicit ListFingerprint(std::string root) : root_(std::move(root)) {}
   void add(const PhotoItem& item);
-  std::string hex() const { return fingerprint_.hex(); }
+  ListIdentity identity() const;
 
  private:
-  Fingerprint fingerprint_;
+  std::string root_;
+  int64_t count_ = 0;
+  Fingerprint photos_, columns_;
 };
+ListIdentity list_identity(const PhotoList& photos);
 
 class PhotoTable;
 

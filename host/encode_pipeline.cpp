@@ -51,10 +51,11 @@ std::vector<uint8_t> thumbnail_of(uint8_t* pixels) {
   return jpeg;
 }
 
-Outcome decode(const PhotoItem& photo, const EncodePipelineOptions& options, uint8_t* pixels) {
+Outcome decode(const std::string& root, const PhotoItem& photo, const EncodePipelineOptions& options,
+               uint8_t* pixels) {
   Outcome outcome;
   outcome.item.id = photo.id;
-  outcome.item.path = photo.path;
+  outcome.item.path = listed_path(root, photo.path);
   outcome.item.label = photo.label;
   outcome.item.columns = photo.columns;
   try {
@@ -175,7 +176,7 @@ class Pipeline {
       const int64_t slot = batch->handed_out++;
       lock.unlock();
       const PhotoItem& photo = batch->photos[static_cast<std::size_t>(slot)];
-      Outcome outcome = decode(photo, options_, batch->pixels.data() + slot * kImageBytes);
+      Outcome outcome = decode(photos_.root, photo, options_, batch->pixels.data() + slot * kImageBytes);
       lock.lock();
       batch->outcomes[static_cast<std::size_t>(slot)] = std::move(outcome);
       if (--batch->missing == 0) changed_.notify_all();
@@ -253,7 +254,7 @@ class Pipeline {
           shard.items.push_back(std::move(outcome.item));
           shard.thumbnails.push_back(std::move(outcome.thumbnail));
         } else {
-          outcome.refusal = "its code is not finite";
+          outcome.refusal = kCodeNotFinite;
         }
         code = end;
       }
@@ -315,6 +316,10 @@ class Pipeline {
 
 std::string content_hash_text(const Photo& photo) {
   return fmt::format("{:016x}{:016x}", photo.content_hash[0], photo.content_hash[1]);
+}
+
+std::string content_hash_text(const std::vector<uint8_t>& file) {
+  return content_hash_text(Photo{.content_hash = content_hash(file), .width = 0, .height = 0});
 }
 
 int64_t shard_count(int64_t items, int64_t shard_rows) { return (items + shard_rows - 1) / shard_rows; }

@@ -37,6 +37,10 @@ struct EncodeCallbacks {
 
 // As the ledger keeps it: 32 hexadecimal digits.
 std::string content_hash_text(const Photo& photo);
+std::string content_hash_text(const std::vector<uint8_t>& file);
+
+// The reason of the one refusal that is not the photo's fault alone.
+inline constexpr const char* kCodeNotFinite = "its code is not finite";
 
 int64_t shard_count(int64_t items, int64_t shard_rows);
 

@@ -17,7 +17,9 @@
 #include "host/interrupt.h"
 #include "host/ledger.h"
 #include "host/model_file.h"
+#include "host/moved_photos.h"
 #include "host/photo_table.h"
+#include "host/settings.h"
 #include "host/shell_word.h"
 
 namespace lookalike {
@@ -29,9 +31,13 @@ void say(const EncodeCommandOptions& options, const std::string& text) { say(opt
 
 Settings catalog_settings(const EncodeCommandOptions& options, const Model& model, const PhotoTable& photos,
                           const DeviceFacts& device) {
+  const ListIdentity identity = photos.identity();
   return {{"model", model_fingerprint(model)},
           {"photo_rule", to_string(model.rule)},
-          {"photos", photos.fingerprint()},
+          {"photos", identity.photos},
+          {"columns", identity.columns},
+          {"limits", to_string(options.limits)},
+          {kRootSetting, absolute_root(photos.root)},
           {"label", to_string(photos.labels)},
           {"shard_rows", std::to_string(options.shard_rows)},
           {"precision", to_string(options.precision)},
@@ -48,8 +54,8 @@ void say_refusals(const EncodeCommandOptions& options, const CatalogWriter& writ
   }
   const int64_t more = writer.totals().refused - std::ssize(first);
   if (more == 0) return;
-  say(options, fmt::format("... and {} more, all in the table `refusals` of {}/catalog.sqlite",
-                           format_count(more), options.catalog));
+  say(options, fmt::format("... and {} more: lookalike refusals -c {}", format_count(more),
+                           shell_path(options.catalog)));
 }
 
 // The training's history goes with the model, for reports: the catalog stands alone.
@@ -74,6 +80,25 @@ void say_result(const EncodeCommandOptions& options, const CatalogWriter& writer
   say(options, "catalog: " + options.catalog);
   say(options,
       fmt::format("next: lookalike recommend -c {} -o recommendations.csv", shell_path(options.catalog)));
+  require_few_refused(
+      options.max_bad, totals.refused, totals.listed,
+      fmt::format("lookalike refusals -c {}; the catalog is whole", shell_path(options.catalog)));
+}
+
+// Where the catalog's photos were below another folder: makes sure that they are the same, and takes that
+// down.
+void take_over_moved_photos(const EncodeCommandOptions& options, const EncodeJob& job,
+                            CatalogWriter& writer) {
+  const auto before = writer.begun_with().find(kRootSetting);
+  const std::string& root = job.settings.at(kRootSetting);
+  if (before == writer.begun_with().end() || before->second == root) return;
+  const CatalogTotals totals = writer.totals();
+  Progress progress(options.talk, "check photos", totals.encoded + totals.refused);
+  require_same_photos(options.catalog, root, job.model.rule, options.limits, [&](int64_t done) {
+    progress.update(done, "");
+    return stop_signal() == 0;
+  });
+  writer.move_photos(root);
 }
 
 // Encodes what is missing; the rate, to be said.
@@ -124,6 +149,7 @@ EncodeJob::EncodeJob(const EncodeCommandOptions& options)
 EncodePipelineOptions pipeline_options(const EncodeCommandOptions& options, const Model& model) {
   EncodePipelineOptions pipeline;
   pipeline.rule = model.rule;
+  pipeline.limits = options.limits;
   pipeline.decoders = options.threads > 0 ? options.threads : usable_cores();
   pipeline.batch_size = options.batch_size;
   pipeline.shard_rows = options.shard_rows;
@@ -142,6 +168,7 @@ int run_encoding(const EncodeCommandOptions& options) {
        last_bit_warnings(writer.begun_with(), job.settings, options.catalog, "codes")) {
     say(options, warning);
   }
+  take_over_moved_photos(options, job, writer);
   keep_history(options);
   std::string rate;
   if (const CatalogTotals totals = writer.totals(); totals.shards_done == totals.shards) {

@@ -10,8 +10,10 @@
 #include "host/dataset.h"
 #include "host/encode_pipeline.h"
 #include "host/model_file.h"
+#include "host/photo.h"
 #include "host/photo_table.h"
 #include "host/progress.h"
+#include "host/refusals.h"
 #include "host/settings.h"
 
 namespace lookalike {
@@ -19,9 +21,11 @@ namespace lookalike {
 struct EncodeCommandOptions {
   std::string photos;            // folder, list file, .csv, or "-" for a list on standard input
   std::optional<Labels> labels;  // none: the CSV's column where there is one, else the parent folder
-  std::string model;             // folder or file
-  std::string catalog;           // folder that is written
-  std::string device = "auto";   // auto, cpu or cuda
+  PhotoLimits limits;
+  RefusalLimit max_bad;         // checked once the catalog is whole
+  std::string model;            // folder or file
+  std::string catalog;          // folder that is written
+  std::string device = "auto";  // auto, cpu or cuda
   Precision precision = Precision::kFloat32;
   int threads = 0;            // that decode, and that the CPU encodes with; 0: one for each core
   int64_t batch_size = 128;   // photos a call of the device

@@ -89,6 +89,12 @@ void read_at(int descriptor, const std::string& path, int64_t offset, std::span<
   }
 }
 
+std::string path_below(const std::string& folder, const std::string& path) {
+  return folder.empty() || path.starts_with('/') ? path
+         : folder.ends_with('/')                 ? folder + path
+                                                 : folder + '/' + path;
+}
+
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";

@@ -43,6 +43,9 @@ RegularFile open_regular(const std::string& path);
 // Fills `out` from `offset`. Throws E_SYSTEM on a read error, E_DAMAGED where the file has become shorter.
 void read_at(int descriptor, const std::string& path, int64_t offset, std::span<std::byte> out);
 
+// `path` as seen from where `folder` is seen: below it unless absolute, or unless the folder has no name.
+std::string path_below(const std::string& folder, const std::string& path);
+
 // The folder that holds `path`; "." for a bare name.
 std::string folder_of(const std::string& path);
 

@@ -324,8 +324,9 @@ std::vector<std::pair<int64_t, int64_t>> Ledger::with_content(const std::string&
   return places;
 }
 
-ThumbnailStore::ThumbnailStore(const std::string& path, Database::Access access) : database_(path, access) {
-  if (access == Database::Access::kWrite && is_empty(database_)) {
+ThumbnailStore::ThumbnailStore(const std::string& path, Database::Access access, bool may_be_new)
+    : database_(path, access) {
+  if (access == Database::Access::kWrite && may_be_new && is_empty(database_)) {
     Transaction transaction(database_);
     create_schema(database_, kThumbnailApplication, kThumbnailSchema);
     transaction.commit();

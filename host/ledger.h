@@ -50,6 +50,7 @@ inline constexpr const char* kListedSetting = "listed";      // length of the ph
 inline constexpr const char* kShardsSetting = "shards";      // shards that it is cut into
 inline constexpr const char* kModelSetting = "model";        // model_fingerprint of model.safetensors
 inline constexpr const char* kCompleteSetting = "complete";  // "0" or "1"
+inline constexpr const char* kRootSetting = "root";          // folder that paths are below; it may move
 inline constexpr const char* kChecksumSetting = "checksum";  // XXH3-128 over all other settings
 
 class Ledger {
@@ -90,8 +91,8 @@ class Ledger {
 
 class ThumbnailStore {
  public:
-  // kWrite makes a new one where there is none.
-  ThumbnailStore(const std::string& path, Database::Access access);
+  // kWrite makes a new one where there is none, unless one must be there already.
+  ThumbnailStore(const std::string& path, Database::Access access, bool may_be_new = true);
 
   const Database& database() const { return database_; }
 

@@ -22,6 +22,9 @@ struct PhotoRule {
   std::array<uint8_t, 3> background = {255, 255, 255};  // blue, green, red: under padding and transparency
   friend bool operator==(const PhotoRule&, const PhotoRule&) = default;
 };
+// "#rrggbb", or one of the 16 names that HTML 4 has: white, black, grey or gray, ... Throws E_USAGE.
+std::array<uint8_t, 3> parse_background(const std::string& text);  // blue, green, red
+
 std::string to_string(const PhotoRule& rule);         // "pad #ffffff" (RGB), as stored in models and ledgers
 PhotoRule parse_photo_rule(const std::string& text);  // throws E_DAMAGED
 
@@ -32,14 +35,19 @@ struct PhotoLimits {
   int jpeg_scans = 100;
 };
 
+std::string to_string(const PhotoLimits& limits);  // "64000000 pixels, 67108864 bytes, 100 scans"
+
 // This photo cannot be used; the run goes on. what() is the reason, without the path.
 class RefusedPhoto : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// XXH3-128 (high, low) of a file's bytes.
+std::array<uint64_t, 2> content_hash(const std::vector<uint8_t>& file);
+
 struct Photo {
-  std::array<uint64_t, 2> content_hash{};  // XXH3-128 (high, low) of the file's bytes
-  int width = 0;                           // of the upright photo, pixels
+  std::array<uint64_t, 2> content_hash{};
+  int width = 0;  // of the upright photo, pixels
   int height = 0;
 };
 

@@ -31,7 +31,13 @@ StoredPhoto decode_jpeg(Bytes file, const PhotoLimits& limits, std::optional<Fit
 StoredPhoto decode_png(Bytes file, const PhotoLimits& limits, const Background& background);
 StoredPhoto decode_webp(Bytes file, const PhotoLimits& limits, const Background& background);
 StoredPhoto decode_bmp(Bytes file, const PhotoLimits& limits, const Background& background);
+// 1 to 16 bits; grey, palette, colour, CMYK; strips or tiles; without loss or by JPEG. The first page alone.
 StoredPhoto decode_tiff(Bytes file, const PhotoLimits& limits, const Background& background);
+// The first frame on its screen; what it leaves free shows the background.
+StoredPhoto decode_gif(Bytes file, const PhotoLimits& limits, const Background& background);
+
+// The one of the above whose mark the file begins with.
+StoredPhoto decode_stored(Bytes file, const PhotoRule& rule, const PhotoLimits& limits);
 
 // Shared by the above.
 
@@ -47,6 +53,10 @@ cv::Mat decode_with_opencv(const std::vector<uint8_t>& file, int64_t width, int6
 // Grey, colour or colour with alpha, 8 or 16 bits -> CV_8UC3. Transparent parts show the background;
 // premultiplied: colours are already multiplied by alpha. 16-bit values are rounded to the nearest of 8 bits.
 cv::Mat to_bgr(const cv::Mat& pixels, const Background& background, bool premultiplied = false);
+
+// Cyan, magenta, yellow, black, 8 or 16 bits -> CV_8UC3: each ink and black hold back their share of white
+// light. inverted: stored is how much light an ink lets through.
+cv::Mat inks_to_bgr(const cv::Mat& inks, bool inverted);
 
 // Turns stored pixels as EXIF's orientation says.
 cv::Mat upright(const cv::Mat& pixels, int orientation);
@@ -81,6 +91,7 @@ class TiffDirectory {
   uint32_t value(uint32_t tag, uint32_t otherwise) const;  // refuses a tag with several values
   std::optional<int64_t> entry_offset(uint32_t tag) const;
   std::endian order() const { return order_; }
+  void check_entries() const;  // refuses a file that ends before what an entry points at does
 
  private:
   ByteView view() const { return {bytes_, order_}; }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "host/photo_decode.h"
@@ -10,6 +11,12 @@ constexpr int64_t kEntryBytes = 12;
 constexpr uint32_t kOrientation = 274;
 
 int64_t element_bytes(uint32_t type) { return type == 1 ? 1 : type == 3 ? 2 : type == 4 ? 4 : 0; }
+
+// Of every type that TIFF has; 0 for others.
+int64_t any_element_bytes(uint32_t type) {
+  constexpr std::array<int64_t, 14> kBytes = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4};
+  return type < kBytes.size() ? kBytes[type] : 0;
+}
 
 std::endian byte_order(Bytes bytes) {
   const ByteView view(bytes, std::endian::big);
@@ -51,6 +58,15 @@ std::optional<int64_t> TiffDirectory::entry_offset(uint32_t tag) const {
     if (view().u16(entry) == tag) return entry;
   }
   return std::nullopt;
+}
+
+void TiffDirectory::check_entries() const {
+  view().u32(first_entry_ + entries_ * kEntryBytes);  // where the next directory lies
+  for (int64_t i = 0; i < entries_; ++i) {
+    const int64_t entry = first_entry_ + i * kEntryBytes;
+    const int64_t bytes = any_element_bytes(view().u16(entry + 2)) * view().u32(entry + 4);
+    if (bytes > 4) view().slice(view().u32(entry + 8), bytes);
+  }
 }
 
 std::vector<uint32_t> TiffDirectory::values(uint32_t tag) const {

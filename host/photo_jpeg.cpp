@@ -110,20 +110,6 @@ J_COLOR_SPACE decoded_colours(const jpeg_decompress_struct& info) {
   }
 }
 
-// Adobe's programs store how much light an ink lets through instead of how much ink there is.
-cv::Mat cmyk_to_bgr(const cv::Mat& cmyk, bool inverted) {
-  cv::Mat bgr(cmyk.size(), CV_8UC3);
-  for (int y = 0; y < cmyk.rows; ++y) {
-    const uint8_t* from = cmyk.ptr<uint8_t>(y);
-    uint8_t* to = bgr.ptr<uint8_t>(y);
-    for (int x = 0; x < cmyk.cols; ++x, from += 4, to += 3) {
-      const auto light = [&](int ink) { return inverted ? from[ink] : 255 - from[ink]; };
-      for (int c = 0; c < 3; ++c) to[c] = static_cast<uint8_t>((light(2 - c) * light(3) + 127) / 255);
-    }
-  }
-  return bgr;
-}
-
 }  // namespace
 
 StoredPhoto decode_jpeg(Bytes file, const PhotoLimits& limits, std::optional<Fit> reduce_for) {
@@ -158,7 +144,8 @@ StoredPhoto decode_jpeg(Bytes file, const PhotoLimits& limits, std::optional<Fit
     }
     jpeg_finish_decompress(&i);
   });
-  if (cmyk) photo.pixels = cmyk_to_bgr(photo.pixels, info.saw_Adobe_marker != FALSE);
+  // Adobe's programs store inks inverted.
+  if (cmyk) photo.pixels = inks_to_bgr(photo.pixels, info.saw_Adobe_marker != FALSE);
   return photo;
 }
 

@@ -32,6 +32,23 @@ void composite(const cv::Mat& in, const Background& background, bool premultipli
   }
 }
 
+// c k / m, in 8 bits times 255 / m. Rounded once.
+template <typename T>
+void absorb(const cv::Mat& inks, bool inverted, cv::Mat& out) {
+  constexpr uint64_t kMax = std::numeric_limits<T>::max();
+  constexpr uint64_t kSquare = kMax * kMax;
+  for (int y = 0; y < inks.rows; ++y) {
+    const T* from = inks.ptr<T>(y);
+    uint8_t* to = out.ptr<uint8_t>(y);
+    for (int x = 0; x < inks.cols; ++x, from += 4, to += 3) {
+      const auto light = [&](int ink) { return inverted ? uint64_t{from[ink]} : kMax - from[ink]; };
+      for (int c = 0; c < 3; ++c) {
+        to[c] = static_cast<uint8_t>((light(2 - c) * light(3) * 255 + kSquare / 2) / kSquare);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void check_file_size(int64_t bytes, const PhotoLimits& limits) {
@@ -72,6 +89,16 @@ cv::Mat to_bgr(const cv::Mat& pixels, const Background& background, bool premult
     composite<uint16_t>(pixels, background, premultiplied, bgr);
   } else {
     composite<uint8_t>(pixels, background, premultiplied, bgr);
+  }
+  return bgr;
+}
+
+cv::Mat inks_to_bgr(const cv::Mat& inks, bool inverted) {
+  cv::Mat bgr(inks.size(), CV_8UC3);
+  if (inks.depth() == CV_16U) {
+    absorb<uint16_t>(inks, inverted, bgr);
+  } else {
+    absorb<uint8_t>(inks, inverted, bgr);
   }
   return bgr;
 }

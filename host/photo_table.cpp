@@ -1,6 +1,5 @@
 #include "host/photo_table.h"
 
-#include "host/fingerprint.h"
 #include "host/item_columns.h"
 #include "host/sqlite.h"
 
@@ -34,6 +33,7 @@ struct PhotoTable::State {
 PhotoTable::PhotoTable(const std::string& source) : state_(std::make_unique<State>(source)) {}
 
 PhotoTable::PhotoTable(const PhotoList& photos) : PhotoTable(photos.source) {
+  root = photos.root;
   labels = photos.labels;
   for (const PhotoItem& item : photos.items) add(item, size() + 1);
 }
@@ -80,15 +80,15 @@ std::vector<PhotoItem> PhotoTable::items(int64_t first, int64_t count) const {
 }
 
 PhotoList PhotoTable::list() const {
-  return {.source = source(), .labels = labels, .items = items(0, size()), .fingerprint = fingerprint()};
+  return {.source = source(), .root = root, .labels = labels, .items = items(0, size())};
 }
 
-std::string PhotoTable::fingerprint() const {
-  ListFingerprint fingerprint;
+ListIdentity PhotoTable::identity() const {
+  ListFingerprint fingerprint(root);
   for (int64_t first = 0; first < size(); first += kBlockItems) {
     for (const PhotoItem& item : items(first, kBlockItems)) fingerprint.add(item);
   }
-  return fingerprint.hex();
+  return fingerprint.identity();
 }
 
 }  // namespace lookalike

@@ -40,8 +40,9 @@ class PhotoTable {
   PhotoList list() const;  // all of it, in memory
 
   const std::string& source() const;
-  std::string fingerprint() const;  // as PhotoList has it
+  ListIdentity identity() const;
 
+  std::string root;  // as PhotoList has it
   Labels labels = Labels::kParent;
 
  private:

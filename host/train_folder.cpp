@@ -10,7 +10,6 @@
 
 #include "engine/error.h"
 #include "host/atomic_file.h"
-#include "host/csv.h"
 #include "host/files.h"
 
 namespace lookalike {
@@ -65,7 +64,7 @@ std::optional<TrainingState> TrainFolder::stored(const TrainOptions& options, co
   }
   try {
     TrainingState state = read_training_state(state_path());
-    require_same_settings(state.settings, asked, folder_);
+    require_same_training(folder_, state.settings, asked);
     if (possible(state, options)) return state;
     throw damaged_error(state_path() + " holds counts that no run has");
   } catch (const Error& error) {
@@ -85,11 +84,7 @@ void TrainFolder::write_refusals(const std::vector<Refusal>& refusals) const {
     fs::remove(refusals_path(), ignored);
     return;
   }
-  std::string text = "id,path,reason\n";
-  for (const Refusal& refusal : refusals) {
-    text += quoted_csv_field(refusal.id) + ',' + quoted_csv_field(refusal.path) + ',' +
-            quoted_csv_field(refusal.reason) + '\n';
-  }
+  const std::string text = refusals_csv(refusals);
   publish_file(refusals_path(), std::as_bytes(std::span(text)));
 }
 

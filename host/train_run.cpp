@@ -212,7 +212,7 @@ Images read_photos(const TrainCommandOptions& options, const TrainPhotos& photos
 TrainPosition take_up(const TrainCommandOptions& options, const TrainingState& state,
                       const Settings& settings, const Images& images, const TrainFolder& folder,
                       Device& device) {
-  require_same_settings(state.settings, settings, options.model);
+  require_same_training(options.model, state.settings, settings);
   if (state.position > images.training.size()) {
     throw damaged_error(folder.state_path() + " counts more images than there are; --force starts over");
   }
@@ -242,6 +242,13 @@ void train_and_say(const TrainCommandOptions& options, const Images& images, Ses
   throw Interrupted(stop_signal());
 }
 
+void require_few(const TrainCommandOptions& options, const TrainPhotos& photos, const TrainFolder& folder,
+                 int64_t refused) {
+  require_few_refused(options.max_bad, refused,
+                      std::ssize(photos.training.items) + std::ssize(photos.validation.items),
+                      folder.refusals_path());
+}
+
 // Everything from the locked folder on.
 void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos, Device& device,
                    const std::string& reason) {
@@ -254,6 +261,8 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
     folder.write_best(position_of(*state), state->settings);
     say(options, options.model + " is finished already, --force starts over");
     say_result(options, folder, position_of(*state), !photos.validation.items.empty());
+    const auto refused = state->settings.find(kRefusedSetting);
+    if (refused != state->settings.end()) require_few(options, photos, folder, std::stoll(refused->second));
     return;
   }
 
@@ -264,6 +273,8 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
   const std::vector<Refusal> refusals = images.refusals();
   folder.write_refusals(refusals);
   require_photos(options, images);
+  require_few(options, photos, folder, std::ssize(refusals));
+  settings[kRefusedSetting] = std::to_string(refusals.size());
   settings["contents"] = images.training.content_fingerprint();
   settings["validation_contents"] = images.validation.content_fingerprint();
   TrainPosition position;
@@ -290,6 +301,7 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
 ByteCacheOptions byte_cache_options(const TrainCommandOptions& options, int64_t memory_bytes) {
   ByteCacheOptions cache;
   cache.rule = options.rule;
+  cache.limits = options.limits;
   cache.threads = options.threads;
   cache.memory_bytes = memory_bytes;
   return cache;

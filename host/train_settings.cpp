@@ -3,47 +3,31 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <string_view>
 
 #include "engine/error.h"
-#include "host/atomic_file.h"
 
 namespace lookalike {
 namespace {
 
-struct Named {
-  const char* key;
-  const char* called;  // what a user would change
-};
-
 // In the order in which they are compared.
-constexpr std::array<Named, 13> kCompared = {{{"epochs", "--epochs"},
-                                              {"batch_size", "--batch-size"},
-                                              {"learning_rate", "--learning-rate"},
-                                              {"seed", "--seed"},
-                                              {"validation", "--validation"},
-                                              {"patience", "--patience"},
-                                              {"fit", "--fit"},
-                                              {"background", "--background"},
-                                              {"device", "--device"},
-                                              {"photos", "the list of photos"},
-                                              {"validation_photos", "the list of validation photos"},
-                                              {"contents", "the photos' contents"},
-                                              {"validation_contents", "the validation photos' contents"}}};
-
-// Over the ids alone: the folder may have moved. A NUL cannot be part of an id.
-std::string list_identity(const PhotoList& photos) {
-  std::string ids;
-  for (const PhotoItem& item : photos.items) {
-    ids += item.id;
-    ids += '\0';
-  }
-  return fmt::format("{} {}", photos.items.size(), xxh3_hex(std::as_bytes(std::span(ids))));
-}
+constexpr SettingName kNames[] = {{"epochs", "--epochs"},
+                                  {"batch_size", "--batch-size"},
+                                  {"learning_rate", "--learning-rate"},
+                                  {"seed", "--seed"},
+                                  {"validation", "--validation"},
+                                  {"patience", "--patience"},
+                                  {"fit", "--fit"},
+                                  {"background", "--background"},
+                                  {"limits", "the limits of a photo"},
+                                  {"device", "--device"},
+                                  {"photos", "the list of photos"},
+                                  {"validation_photos", "the list of validation photos"},
+                                  {"contents", "the photos' contents"},
+                                  {"validation_contents", "the validation photos' contents"}};
 
 }  // namespace
 
@@ -101,23 +85,21 @@ Settings train_settings(const TrainCommandOptions& options, const TrainPhotos& p
           {"patience", std::to_string(options.training.patience)},
           {"fit", to_string(options.rule.fit)},
           {"background", fmt::format("#{:02x}{:02x}{:02x}", red, green, blue)},
+          {"limits", to_string(options.limits)},
           {"device", device.kind},
           {"instruction_set", device.instruction_set},
           {"version", LOOKALIKE_VERSION},
-          {"photos", list_identity(photos.training)},
-          {"validation_photos", list_identity(photos.validation)}};
+          {"photos", list_identity(photos.training).photos},
+          {"validation_photos", list_identity(photos.validation).photos}};
 }
 
-void require_same_settings(const Settings& stored, const Settings& asked, const std::string& folder) {
-  for (const auto& [key, called] : kCompared) {
-    const auto now = asked.find(key);
-    if (now == asked.end()) continue;
-    const auto before = stored.find(key);
-    const std::string was = before == stored.end() ? "not known" : before->second;
-    if (was == now->second) continue;
-    throw usage_error(fmt::format("{} was {} when {} was begun and is now {}, --force starts over", called,
-                                  was, folder, now->second));
+void require_same_training(const std::string& folder, const Settings& stored, const Settings& asked) {
+  std::vector<const char*> not_compared = {kRefusedSetting};
+  not_compared.insert(not_compared.end(), kNotCompared.begin(), kNotCompared.end());
+  for (const char* key : {"contents", "validation_contents"}) {
+    if (!asked.contains(key)) not_compared.push_back(key);
   }
+  require_same_settings(folder, stored, asked, {kNames, not_compared});
 }
 
 }  // namespace lookalike

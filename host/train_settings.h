@@ -26,12 +26,15 @@ TrainPhotos list_train_photos(const TrainCommandOptions& options);
 // outside [0, 1).
 double validation_share(const std::string& text);
 
+// Photos refused of both lists: told, not compared.
+inline constexpr const char* kRefusedSetting = "refused";
+
 // All but the photos' contents, which are known only once they were read.
 Settings train_settings(const TrainCommandOptions& options, const TrainPhotos& photos,
                         const DeviceFacts& device);
 
-// Throws E_USAGE naming the first setting of `asked` that differs from the stored one, both values, and the
-// way out. What cannot shape the result but in its last bits (instruction set, version) is not compared.
-void require_same_settings(const Settings& stored, const Settings& asked, const std::string& folder);
+// require_same_settings for a model's folder. What cannot shape the result but in its last bits (instruction
+// set, version) is not compared; the photos' contents only once they are among what is asked.
+void require_same_training(const std::string& folder, const Settings& stored, const Settings& asked);
 
 }  // namespace lookalike

@@ -11,7 +11,7 @@ fail() {
 packages_of() {
   case $1 in
     build) echo g++ cmake ninja-build pkg-config libhwy-dev libeigen3-dev libopencv-imgcodecs-dev libopencv-imgproc-dev \
-      libjpeg62-turbo-dev libsqlite3-dev libcli11-dev nlohmann-json3-dev libfmt-dev libxxhash-dev ;;
+      libjpeg62-turbo-dev libtiff-dev libgif-dev libsqlite3-dev libcli11-dev nlohmann-json3-dev libfmt-dev libxxhash-dev ;;
     test) echo clang libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv ;;
     browser) echo chromium chromium-driver ;;  # the page of `lookalike report` is tested in it
     lint) echo clang-format clang-tidy shellcheck ;;

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
+#include <gif_lib.h>
 #include <hwy/highway.h>
 #include <jconfig.h>
 #include <sqlite3.h>
+#include <tiffio.h>
 #include <xxhash.h>
 
 #include <memory>
@@ -66,6 +68,13 @@ std::string dotted(int version) {
   return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
 }
 
+// The number alone of "LIBTIFF, Version 4.5.0" and its copyright.
+std::string tiff_version() {
+  const std::string text = TIFFGetVersion();
+  const size_t start = text.find_first_of("0123456789");
+  return start == std::string::npos ? text : text.substr(start, text.find('\n') - start);
+}
+
 ordered_json examine() {
   std::string reason;
   make_device("auto", 0, &reason);
@@ -78,6 +87,8 @@ ordered_json examine() {
           {"libraries",
            {{"OpenCV", cv::getVersionString()},
             {"libjpeg-turbo", HWY_STR(LIBJPEG_TURBO_VERSION)},
+            {"libtiff", tiff_version()},
+            {"giflib", fmt::format("{}.{}.{}", GIFLIB_MAJOR, GIFLIB_MINOR, GIFLIB_RELEASE)},
             {"SQLite", sqlite3_libversion()},
             {"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
             {"xxHash", dotted(static_cast<int>(XXH_versionNumber()))},

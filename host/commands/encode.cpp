@@ -18,9 +18,9 @@ constexpr const char* kDescription =
     "  lookalike encode photos -m model -o catalog --dry-run\n"
     "\n"
     "The same command again goes on where a run was stopped, by whatever means. Photos that cannot be used\n"
-    "are refused, each with its reason, and the run goes on. The folder gets codes/*.npy, catalog.sqlite\n"
-    "(the ledger: items, refusals, settings), thumbs.sqlite and a copy of the model; photos and model may\n"
-    "then move.\n";
+    "are refused and the run goes on: lookalike refusals lists them, each with its reason. The folder gets\n"
+    "codes/*.npy, catalog.sqlite (the ledger: items, refusals, settings), thumbs.sqlite and a copy of the\n"
+    "model; photos and model may then move.\n";
 
 constexpr int64_t kMaxBatch = 4096;
 constexpr int64_t kMaxShardRows = 1 << 17;
@@ -32,6 +32,7 @@ void add_encode_command(CLI::App& app, Run& run) {
     EncodeCommandOptions options;
     std::string label;
     std::string precision = "float32";
+    RefusalFlags refusal;
     std::string progress = "auto";
     bool dry_run = false;
   };
@@ -53,6 +54,7 @@ void add_encode_command(CLI::App& app, Run& run) {
                    "label, else parent")
       ->type_name("FROM")
       ->check(CLI::Validator(CLI::IsMember({"parent", "top", "none"})).description(""));
+  add_refusal_flags(*command, options.limits, typed->refusal, "checked at the end");
   add_device_flags(*command, options.device, options.threads);
   command
       ->add_option("--precision", typed->precision,
@@ -75,6 +77,7 @@ void add_encode_command(CLI::App& app, Run& run) {
       require_within("--batch-size", chosen.batch_size, 1, kMaxBatch);
       require_within("--shard-rows", chosen.shard_rows, 1, kMaxShardRows);
       require_within("--threads", chosen.threads, 0, kMaxThreads);
+      take_refusal_flags(typed->refusal, chosen.limits, chosen.max_bad);
       return typed->dry_run ? plan_encoding(chosen) : run_encoding(chosen);
     };
   });

@@ -4,6 +4,7 @@
 
 #include <cctype>
 #include <charconv>
+#include <limits>
 #include <string_view>
 
 #include "engine/error.h"
@@ -58,6 +59,30 @@ void add_photos(CLI::App& command, std::string& photos) {
       ->required()
       ->check(not_empty)
       ->option_text(" ");
+}
+
+void add_refusal_flags(CLI::App& command, PhotoLimits& limits, RefusalFlags& typed, const char* when) {
+  add_number(command, "--max-pixels", limits.pixels, "N", "Refuse photos of more pixels");
+  command.add_option("--max-file-size", typed.max_file_size, "Refuse larger files, as 512K or 64M")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  add_number(command, "--max-scans", limits.jpeg_scans, "N", "Refuse JPEGs of more scans");
+  typed.max_bad_given =
+      command
+          .add_option("--max-bad", typed.max_bad,
+                      std::string("Exit code 4 where more photos are refused: 2% of them, or 10; ") + when)
+          ->type_name("N%");
+}
+
+void take_refusal_flags(const RefusalFlags& typed, PhotoLimits& limits, RefusalLimit& max_bad) {
+  constexpr int64_t kMaxPixels = int64_t{1} << 30;  // OpenCV's own
+  constexpr int64_t kMaxFileBytes = std::numeric_limits<int32_t>::max();
+  constexpr int64_t kMaxScans = 1'000'000;
+  limits.file_bytes = parse_size("--max-file-size", typed.max_file_size);
+  require_within("--max-pixels", limits.pixels, 1, kMaxPixels);
+  require_within("--max-file-size", limits.file_bytes, 1, kMaxFileBytes);
+  require_within("--max-scans", limits.jpeg_scans, 1, kMaxScans);
+  if (typed.max_bad_given->count() > 0) max_bad = parse_refusal_limit(typed.max_bad);
 }
 
 void add_device_flags(CLI::App& command, std::string& device, int& threads) {

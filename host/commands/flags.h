@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <string>
 
+#include "host/photo.h"
+#include "host/refusals.h"
+
 namespace lookalike {
 
 // For CLI::Option::check: empty, or why the text is no whole number of 64 bits. CLI11 itself would saturate.
@@ -36,6 +39,17 @@ inline constexpr int64_t kMaxThreads = 4096;
 inline constexpr int64_t kMaxNeighbours = int64_t{1} << 40;
 
 void add_photos(CLI::App& command, std::string& photos);
+
+// --max-pixels, --max-file-size, --max-scans and --max-bad as they were typed.
+struct RefusalFlags {
+  std::string max_file_size = "64M";
+  std::string max_bad;
+  CLI::Option* max_bad_given = nullptr;
+};
+void add_refusal_flags(CLI::App& command, PhotoLimits& limits, RefusalFlags& typed, const char* when);
+// Throws E_USAGE for what is no limit or out of range.
+void take_refusal_flags(const RefusalFlags& typed, PhotoLimits& limits, RefusalLimit& max_bad);
+
 void add_device_flags(CLI::App& command, std::string& device, int& threads);
 void add_progress_flags(CLI::App& command, std::string& style, bool& quiet);
 void add_dry_run_flag(CLI::App& command, bool& dry_run);

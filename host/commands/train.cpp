@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <memory>
 
@@ -39,29 +38,17 @@ struct Typed {
   std::string fit = to_string(TrainCommandOptions{}.rule.fit);
   std::string background = "#ffffff";
   std::string progress = "auto";
+  RefusalFlags refusal;
   std::string memory;
   bool memory_given = false;
   bool dry_run = false;
 };
 
-std::array<uint8_t, 3> parse_background(const std::string& text) {
-  const std::string digits = text == "white"   ? "ffffff"
-                             : text == "black" ? "000000"
-                                               : text.substr(text.empty() ? 0 : 1);
-  uint32_t rgb = 0;
-  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rgb, 16);
-  const bool named = text == "white" || text == "black";
-  if ((!named && text.substr(0, 1) != "#") || digits.size() != 6 || error != std::errc() ||
-      stop != digits.data() + digits.size()) {
-    throw usage_error("--background is '" + text + "', take white, black or red, green, blue as #ffffff");
-  }
-  return {static_cast<uint8_t>(rgb), static_cast<uint8_t>(rgb >> 8), static_cast<uint8_t>(rgb >> 16)};
-}
-
 int run_typed(const Typed& typed) {
   TrainCommandOptions options = typed.options;
   options.rule.fit = parse_fit(typed.fit);
   options.rule.background = parse_background(typed.background);
+  take_refusal_flags(typed.refusal, options.limits, options.max_bad);
   options.talk.progress = parse_progress_style(typed.progress);
   if (typed.memory_given) options.memory_bytes = parse_size("--memory", typed.memory);
   check_train_options(options);
@@ -114,9 +101,10 @@ void add_train_command(CLI::App& app, Run& run) {
       ->check(CLI::Validator(CLI::IsMember({"pad", "crop", "stretch"})).description(""));
   command
       ->add_option("--background", typed->background,
-                   "Under padding and transparency: white, black or #rrggbb")
+                   "Under padding and transparency: a name as white, or #rrggbb")
       ->type_name("COLOUR")
       ->capture_default_str();
+  add_refusal_flags(*command, options.limits, typed->refusal, "checked before the first step");
   add_device_flags(*command, options.device, options.threads);
   CLI::Option* memory = command
                             ->add_option("--memory", typed->memory,

@@ -7,6 +7,7 @@
 #include "engine/train.h"
 #include "host/photo.h"
 #include "host/progress.h"
+#include "host/refusals.h"
 
 namespace lookalike {
 
@@ -15,8 +16,10 @@ struct TrainCommandOptions {
   std::string model;      // folder that is written
   TrainOptions training;  // epochs, images a batch, learning rate, seed, patience in epochs
   std::string validation =
-      "0.1";                    // share of the photos, 0 <= share < 1, or other photos, given as `photos` is
-  PhotoRule rule;               // how a photo becomes square
+      "0.1";       // share of the photos, 0 <= share < 1, or other photos, given as `photos` is
+  PhotoRule rule;  // how a photo becomes square
+  PhotoLimits limits;
+  RefusalLimit max_bad;         // checked when the photos are read, before the first step
   std::string device = "auto";  // auto, cpu or cuda
   int threads = 0;              // 0: every core
   int64_t memory_bytes = 0;     // for decoded photos; 0: half of what is free

@@ -171,7 +171,7 @@ class EncodeTest(shop.CommandTest):
         table.write_text(f"path,price\n{self.photos / 'discs' / '000.png'},10\n")
         self.assertEqual(self.encode(self.catalog(), photos=table).returncode, 0)
         table.write_text(f"path,price\n{self.photos / 'discs' / '000.png'},20\n")
-        self.assert_fails(self.encode(self.catalog(), photos=table), 2, "photos", "--force")
+        self.assert_fails(self.encode(self.catalog(), photos=table), 2, "the labels and columns", "--force")
 
     def test_a_number_that_is_not_finite_is_damage_and_named(self):
         catalog = self.catalog()

@@ -218,7 +218,7 @@ class SearchTest(shop.CommandTest):
         cpu = facts["devices"][0]
         self.assertTrue(cpu["usable"])
         self.assertEqual(cpu["instruction_set"], facts["instruction_sets"][-1])
-        for name in ("OpenCV", "libjpeg-turbo", "SQLite", "Highway", "xxHash", "fmt", "CLI11", "nlohmann-json"):
+        for name in ("OpenCV", "libjpeg-turbo", "libtiff", "giflib", "SQLite", "Highway", "xxHash", "fmt", "CLI11", "nlohmann-json"):
             self.assertRegex(facts["libraries"][name], r"^\d+\.\d+\.\d+$")
             self.assertIn(name, done.stdout)
 

@@ -202,7 +202,7 @@ class TrainTest(shop.CommandTest):
             ("--background", "black"),
         ):
             shown = "#000000" if value == "black" else value
-            self.assert_fails(self.run_train(self.unbroken, flag, value), 2, flag + " was ", shown, "--force")
+            self.assert_fails(self.run_train(self.unbroken, flag, value), 2, f"{flag} '", f"not '{shown}'", "--force")
         self.assertEqual(state_of(self.unbroken), before)
 
     def test_other_photos_are_refused(self):

@@ -204,11 +204,10 @@ TEST_F(CatalogTest, RefusesOtherSettingsByName) {
   expect_error(ExitCode::kUsage, "--force", open(other, model(), kListed, kShards));
   other = settings();
   other["precision"] = "float16";
-  expect_error(ExitCode::kUsage, "precision 'no value', not 'float16'",
-               open(other, model(), kListed, kShards));
+  expect_error(ExitCode::kUsage, "precision no value, not 'float16'", open(other, model(), kListed, kShards));
   other = settings();
   other.erase("list");
-  expect_error(ExitCode::kUsage, "list 'abc', not 'no value'", open(other, model(), kListed, kShards));
+  expect_error(ExitCode::kUsage, "list 'abc', not no value", open(other, model(), kListed, kShards));
   expect_error(ExitCode::kUsage, "listed '12', not '13'", open(settings(), model(), kListed + 1, kShards));
   expect_error(ExitCode::kUsage, "shards '4', not '5'", open(settings(), model(), kListed, kShards + 1));
   expect_error(ExitCode::kUsage, "model '", open(settings(), model(0.002F), kListed, kShards));
@@ -267,6 +266,38 @@ TEST_F(CatalogTest, LeavesForeignFoldersAlone) {
   EXPECT_EQ(get("file"), "mine");
   std::filesystem::create_directory(at("empty"));
   EXPECT_NO_THROW(finish(at("empty")));
+}
+
+TEST_F(CatalogTest, MissingThumbnailsAreDamageWhereShardsHaveThem) {
+  { writer(at("c")); }
+  std::filesystem::remove(at("c/thumbs.sqlite"));
+  { writer(at("c")).commit_shard(shard(0)); }  // none was finished: made again
+  std::filesystem::remove(at("c/thumbs.sqlite"));
+  expect_error(ExitCode::kDamaged, "thumbs.sqlite: it is missing", [&] { finish(at("c")); });
+  EXPECT_FALSE(std::filesystem::exists(at("c/thumbs.sqlite")));
+  put("c/thumbs.sqlite", "");
+  expect_error(ExitCode::kDamaged, "thumbs.sqlite", [&] { finish(at("c")); });
+  finish(at("c"), true);
+  EXPECT_EQ(CatalogReader(at("c")).rows(), 8);
+}
+
+TEST_F(CatalogTest, PathsFollowTheRoot) {
+  Settings settings = CatalogTest::settings();
+  settings["root"] = "/here";
+  ShardContent content = shard(0);
+  content.items[0].path = "a/b.jpg";
+  content.refusals[0].path = "c.jpg";
+  {
+    CatalogWriter catalog(at("c"), model(), settings, kListed, kShards, false);
+    catalog.commit_shard(content);
+  }
+  EXPECT_EQ(CatalogReader(at("c")).item(0).path, "/here/a/b.jpg");
+  EXPECT_EQ(CatalogReader(at("c")).item(1).path, content.items[1].path);  // absolute
+  settings["root"] = "/there";
+  CatalogWriter(at("c"), model(), settings, kListed, kShards, false).move_photos("/there");
+  EXPECT_EQ(CatalogReader(at("c")).all_items()[0].path, "/there/a/b.jpg");
+  EXPECT_EQ(CatalogReader(at("c")).refusals()[0].path, "/there/c.jpg");
+  EXPECT_NO_THROW(verify_artefact(at("c")));
 }
 
 TEST_F(CatalogTest, OneWriterAtATime) {

@@ -124,6 +124,22 @@ TEST(PhotoRuleText, ReadsWhatItWrites) {
   }
 }
 
+TEST(Background, IsANameOrSixDigits) {
+  using Colour = std::array<uint8_t, 3>;
+  EXPECT_EQ(parse_background("white"), (Colour{255, 255, 255}));
+  EXPECT_EQ(parse_background("navy"), (Colour{128, 0, 0}));
+  EXPECT_EQ(parse_background("#01aBfe"), (Colour{0xFE, 0xAB, 0x01}));
+  for (const char* text :
+       {"", "#", "#fff", "ffffff", "#fffffff", "#ggffff", "#-1ffff", "#+1ffff", "mauve", "White "}) {
+    try {
+      parse_background(text);
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kUsage);
+    }
+  }
+}
+
 TEST(PhotoRuleText, OtherTextIsAnError) {
   for (const char* text : {"", "pad", "pad #fffff", "pad #fffffff", "pad #ggffff", "pad  #ffffff",
                            "PAD #ffffff", "pad #-1-1-1", "pad ffffff"}) {

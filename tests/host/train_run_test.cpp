@@ -55,23 +55,39 @@ TEST(Settings, EachOneThatShapesTheResultIsCompared) {
   const TrainPhotos photos = {list, list};
   const Settings settings =
       train_settings({}, photos, {.name = "", .kind = "cpu", .instruction_set = "AVX2"});
-  EXPECT_NO_THROW(require_same_settings(settings, settings, "model"));
+  EXPECT_NO_THROW(require_same_training("model", settings, settings));
   for (const auto& [key, value] : settings) {
     Settings other = settings;
     other[key] = "another";
     if (key == "instruction_set" || key == "version") {
-      EXPECT_NO_THROW(require_same_settings(settings, other, "model")) << key;
+      EXPECT_NO_THROW(require_same_training("model", settings, other)) << key;
       continue;
     }
-    expect_error(ExitCode::kUsage, value + " when model was begun and is now another",
-                 [&] { require_same_settings(settings, other, "model"); });
+    expect_error(ExitCode::kUsage, " '" + value + "', not 'another'",
+                 [&] { require_same_training("model", settings, other); });
     other.erase(key);
-    expect_error(ExitCode::kUsage, "not known", [&] { require_same_settings(other, settings, "model"); });
+    expect_error(ExitCode::kUsage, " no value, not '" + value + "'",
+                 [&] { require_same_training("model", other, settings); });
+    expect_error(ExitCode::kUsage, " '" + value + "', not no value",
+                 [&] { require_same_training("model", settings, other); });
   }
 }
 
-TEST(Settings, PhotosAreKnownByTheirIdsWhereverTheyLie) {
+TEST(Settings, ContentsAreComparedOnceTheyAreKnown) {
+  const Settings stored = {{"seed", "1"}, {"contents", "abc"}, {"refused", "3"}};
+  EXPECT_NO_THROW(require_same_training("model", stored, {{"seed", "1"}}));
+  EXPECT_NO_THROW(
+      require_same_training("model", stored, {{"seed", "1"}, {"contents", "abc"}, {"refused", "4"}}));
+  expect_error(ExitCode::kUsage, "model was made with the photos' contents 'abc', not 'xyz', give the same",
+               [&] {
+                 require_same_training("model", stored, {{"seed", "1"}, {"contents", "xyz"}});
+               });
+}
+
+TEST(Settings, PhotosAreKnownByIdAndPathWhereverTheyLie) {
   PhotoList here, there, others;
+  here.root = "here";
+  there.root = "/there";
   here.items = {{.id = "a.jpg", .path = "here/a.jpg", .label = "", .columns = {}}};
   there.items = {{.id = "a.jpg", .path = "/there/a.jpg", .label = "", .columns = {}}};
   others.items = {{.id = "a", .path = "", .label = "", .columns = {}},
@@ -154,7 +170,9 @@ TEST_F(FolderTest, OtherSettingsComeBeforeTheirConsequences) {
   folder.prepare();
   position_.epoch = 30;
   folder.write_state(*device_, position_, {{"epochs", "40"}});
-  expect_error(ExitCode::kUsage, "--epochs was 40", [&] { folder.stored(options_, {{"epochs", "20"}}); });
+  expect_error(ExitCode::kUsage, "--epochs '40', not '20'", [&] {
+    folder.stored(options_, {{"epochs", "20"}});
+  });
 }
 
 TEST_F(FolderTest, StartingOverLeavesNothingToMistake) {
@@ -246,7 +264,7 @@ TEST(RunTraining, TakesItsOptionsWithoutACommandLine) {
   EXPECT_EQ(model.dataset, model.settings.at("contents"));
   EXPECT_GT(model.loss, 0);
   options.training.patience = 1;
-  expect_error(ExitCode::kUsage, "--patience was 0", [&] { run_training(options); });
+  expect_error(ExitCode::kUsage, "--patience '0', not '1'", [&] { run_training(options); });
   options.model = root + "/photos/model";
   expect_error(ExitCode::kUsage, "outside", [&] { run_training(options); });
 }
