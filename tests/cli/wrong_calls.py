@@ -291,4 +291,17 @@ VERIFY = [
     (2, "doctor --jason", "did you mean --json?"),
 ]
 
-CALLS = TOP + TRAIN + ENCODE + SEARCH + RECOMMEND + REPORT + VERIFY
+REFUSALS = [
+    (2, "refusals", "--catalog", "lookalike refusals --help"),
+    (2, "refusals -c nowhere", "no catalog at nowhere"),
+    (2, "refusals -c catalog --json --csv", "--json", "--csv"),
+    (2, "refusals -c catalog --cvs", "did you mean --csv?"),
+    (6, "refusals -c text_ledger", "text_ledger/catalog.sqlite"),
+    (2, "encode photos -m model -o c --max-bad lots", "--max-bad", "lots"),
+    (2, "encode photos -m model -o c --max-bad 101%", "--max-bad", "101%"),
+    (2, "encode photos -m model -o c --max-pixels 0", "--max-pixels is 0"),
+    (2, "encode photos -m model -o c --max-file-size 2Q", "--max-file-size is '2Q'"),
+    (2, "train photos -o m --max-scans 0", "--max-scans is 0"),
+]
+
+CALLS = TOP + TRAIN + ENCODE + SEARCH + RECOMMEND + VERIFY + REPORT + REFUSALS
