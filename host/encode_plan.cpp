@@ -102,9 +102,8 @@ int plan_encoding(const EncodeCommandOptions& options) {
 
   Plan plan;
   plan.add("plan", "nothing is written by --dry-run");
-  plan.add("photos",
-           fmt::format("{} listed, {} of files; {} done before, {} to encode", format_count(listed),
-                       format_bytes(sizes.files), format_count(done), format_count(left)));
+  plan.add("photos", fmt::format("{} listed, {} of files; {} done before, {} to encode", format_count(listed),
+                                 format_bytes(sizes.files), format_count(done), format_count(left)));
   plan.add("device", job.reason);
   if (left == 0) {
     plan.add("time", "none: " + options.catalog + " is finished already, --force starts over");
