@@ -277,7 +277,8 @@ class CudaDevice final : public Device {
     if (rest != 0 && !planned->take_batch(rest))
       planned = std::make_unique<Network>(library_, stream_, planned->most(), true,
                                           std::vector{options_.forward_images, most, rest});
-    const std::int64_t free = gpu::free_bytes();
+    std::int64_t free = gpu::free_bytes();
+    if (options_.memory_bytes > 0) free = std::min(free, options_.memory_bytes);
     if (planned->plan().bytes() > free) throw short_of_memory(*planned, most, free);
     planned->allocate();
     network_ = std::move(planned);

@@ -16,6 +16,8 @@ struct CudaOptions {
   std::int64_t training_images = 256;
   // Images on the device at once where encode is in fp16: eight for each processor of an H100.
   std::int64_t half_images = 1056;
+  // Most device memory for activations, in bytes; 0: what is free.
+  std::int64_t memory_bytes = 0;
 };
 
 // Throws E_USAGE where no device answers. A failure of the device later throws E_DEVICE.

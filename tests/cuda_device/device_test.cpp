@@ -149,6 +149,28 @@ TEST_F(CudaDeviceTest, RefusesWeightsThatAreNoNumbersAndChangesNothing) {
   EXPECT_EQ(one->optimizer().m, std::vector<float>(kParameterCount));
 }
 
+// A bias of minus infinity closes its ReLU: neither loss nor gradient shows it.
+TEST_F(CudaDeviceTest, RefusesAWeightThatNothingElseShows) {
+  const auto one = device();
+  std::vector<float> bad = parameters_;
+  bad[static_cast<std::size_t>(bias_offset(1)) + 2] = -INFINITY;
+  one->set_parameters(bad);
+  EXPECT_TRUE(std::isfinite(one->loss(images(0, 1))));
+  EXPECT_THROW(one->train_step(images(0, 1), {}), Error);
+  EXPECT_TRUE(same_bytes<float>({"parameters", {kParameterCount}, ""}, bad, parameters_of(*one)));
+}
+
+// A batch cut in parts has the gradient of the whole one, but for the rounding of the sums.
+TEST_F(CudaDeviceTest, PartsOfABatchAddUp) {
+  const auto whole = device(2, 3), cut = device(2, 1);
+  EXPECT_EQ(whole->train_step(images(0, 3), {}), cut->train_step(images(0, 3), {}));
+  const std::vector<float> expected = whole->optimizer().m, actual = cut->optimizer().m;
+  double largest = 0.0;
+  for (const float value : expected) largest = std::max(largest, std::abs(static_cast<double>(value)));
+  EXPECT_TRUE(within({"m", {kParameterCount}, "seeds 121, 122"}, expected, actual,
+                     [&](std::size_t) { return 8 * 0x1p-24 * largest; }));
+}
+
 // A finite weight so large that the loss is not: nothing changes. A step that makes weights infinite is done.
 TEST_F(CudaDeviceTest, NamesWhatStoppedBeingANumber) {
   const auto one = device();
@@ -180,6 +202,38 @@ TEST_F(CudaDeviceTest, RefusesWhatIsNoBatch) {
   EXPECT_THROW(one->encode(images(0, 2), codes), std::invalid_argument);
   EXPECT_THROW(one->encode(std::span(images_).first(100), codes), std::invalid_argument);
   EXPECT_THROW(one->set_parameters(codes), std::invalid_argument);
+}
+
+TEST_F(CudaDeviceTest, MemoryThatIsShortIsSaidBeforehandWithTheBatchThatFits) {
+  cuda::CudaOptions options;
+  options.forward_images = 1;
+  options.training_images = 100;
+  options.memory_bytes = 40'000'000;
+  const auto one = cuda::make_cuda_device(options);
+  one->set_parameters(parameters_);
+  const auto message = [&](std::int64_t batch) -> std::string {
+    try {
+      one->prepare({.images = batch, .training = true});
+      return "";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kSystem);
+      return error.what();
+    }
+  };
+  const std::string text = message(80);
+  EXPECT_THAT(text, testing::HasSubstr("the GPU has 40 MB free, training 80 images at once needs "));
+  const std::string flag = "use --batch-size ";
+  ASSERT_NE(text.find(flag), std::string::npos) << text;
+  const std::int64_t fits = std::stoll(text.substr(text.find(flag) + flag.size()));
+  EXPECT_GT(fits, 1);
+  EXPECT_EQ(message(fits), "");
+  EXPECT_THAT(message(fits + 1), testing::HasSubstr(flag + std::to_string(fits) + " or less"));
+  // What was refused left nothing behind.
+  one->train_step(images(0, 1), {});
+  options.memory_bytes = 1000;
+  const auto none = cuda::make_cuda_device(options);
+  std::vector<float> code(kCodeLength);
+  EXPECT_THROW(none->encode(images(0, 1), code), Error);
 }
 
 TEST_F(CudaDeviceTest, SaysWhatItIs) {

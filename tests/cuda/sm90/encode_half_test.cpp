@@ -83,8 +83,8 @@ TEST_F(EncodeHalf, IsWithinItsBoundOfTheReference) {
     const auto code = std::span(codes).subspan(i * kCodeLength, kCodeLength);
     EXPECT_TRUE(within({"encode_half", {kCodeSize, kCodeSize, kCodeChannels}, images[i].name}, b.code, code,
                        [&](std::size_t at) { return b.error[at]; }));
-    // As a whole far less: five roundings (three sets of weights, two of activations), each of 2^-11 / sqrt(3)
-    // in the mean square and independent, make 2^-10.5; twice that is allowed.
+    // As a whole far less: five roundings (three sets of weights, two of activations), each of 2^-11 /
+    // sqrt(3) in the mean square and independent, make 2^-10.5; twice that is allowed.
     double difference = 0, size = 0;
     for (std::size_t at = 0; at < kCodeLength; ++at) {
       difference += (code[at] - b.code[at]) * (code[at] - b.code[at]);
