@@ -177,7 +177,13 @@ int run_command_line(int argc, char** argv) {
     app.footer(kExitCodes);
 
     std::vector<std::string> arguments;  // last first, as CLI11 takes them
-    for (int i = argc - 1; i > 0; --i) arguments.push_back(with_dashes(argv[i]));
+    bool flags = true;                   // until --
+    for (int i = 1; i < argc; ++i) {
+      const std::string argument = argv[i];
+      flags = flags && argument != "--";
+      arguments.push_back(flags ? with_dashes(argument) : argument);
+    }
+    std::ranges::reverse(arguments);
     return parse_and_run(app, std::move(arguments), run);
   } catch (const Error& error) {
     return print_error(error.code(), error.name(), error.what());

@@ -5,6 +5,10 @@
 
 namespace lookalike {
 
+namespace {
+constexpr size_t kMaxFieldBytes = size_t{16} << 20;
+}  // namespace
+
 std::string_view drop_byte_order_mark(std::string_view text) {
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
   return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
@@ -44,6 +48,7 @@ std::string CsvReader::quoted_field() {
     const size_t quote = rest_.find('"');
     if (quote == std::string_view::npos) {
       field += rest_;
+      if (field.size() > kMaxFieldBytes) throw CsvError(start, "a quote is opened and not closed in 16 MiB");
       if (!read_line()) throw CsvError(start, "a quote is opened and never closed");
       continue;
     }

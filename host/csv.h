@@ -26,12 +26,13 @@ class CsvReader {
   // Sets the next line, with its end; false where there is none.
   using NextLine = std::function<bool(std::string& line)>;
 
-  // Memory is that of one record.
+  // Memory is that of one record, whose fields are bounded.
   explicit CsvReader(NextLine next_line);
   // All of a text, which has to outlive the reader.
   explicit CsvReader(std::string_view text);
 
-  // False at the end. Throws CsvError for a quote that is not closed, or closed before the field's end.
+  // False at the end. Throws CsvError for a quote that is not closed (within 16 MiB), or closed before the
+  // field's end.
   bool next(std::vector<std::string>& fields);
 
   int64_t line() const { return record_line_; }  // where the last record began, counted from 1

@@ -52,7 +52,8 @@ Measurement measure(const PhotoTable& photos, EncodePipelineOptions options, Dev
     if (done > result.photos) result.seconds = Seconds(std::chrono::steady_clock::now() - start).count();
     result.photos = done;
     result.refused = refused;
-    return stop_signal() == 0 && Seconds(std::chrono::steady_clock::now() - start) < kMeasuring;
+    return stop_signal() == 0 &&
+           (done == 0 || Seconds(std::chrono::steady_clock::now() - start) < kMeasuring);
   };
   encode_shards(device, sample, shards, options, callbacks);
   if (stop_signal() != 0) throw Interrupted(stop_signal());

@@ -16,6 +16,7 @@
 #include "host/files.h"
 #include "host/interrupt.h"
 #include "host/ledger.h"
+#include "host/metrics.h"
 #include "host/model_file.h"
 #include "host/moved_photos.h"
 #include "host/photo_table.h"
@@ -60,11 +61,16 @@ void say_refusals(const EncodeCommandOptions& options, const CatalogWriter& writ
 
 // The training's history goes with the model, for reports: the catalog stands alone.
 void keep_history(const EncodeCommandOptions& options) {
-  constexpr int64_t kMaxBytes = int64_t{256} << 20;
   const std::string source =
       (is_folder(options.model) ? options.model : folder_of(options.model)) + "/metrics.csv";
   if (!exists(source)) return;
-  const std::string history = read_file(source, kMaxBytes);
+  try {
+    read_metrics(source);
+  } catch (const Error& error) {  // others write files of that name too
+    say(options, fmt::format("warning: no loss curve for the report: {}", error.what()));
+    return;
+  }
+  const std::string history = read_file(source, int64_t{256} << 20);
   publish_file(CatalogPaths{options.catalog}.history(), std::as_bytes(std::span(history)));
 }
 
@@ -74,8 +80,9 @@ void say_result(const EncodeCommandOptions& options, const CatalogWriter& writer
   say(options, fmt::format("{} photos listed, {} encoded, {} refused{}", format_count(totals.listed),
                            format_count(totals.encoded), format_count(totals.refused), rate));
   if (totals.encoded == 0) {
-    throw no_input_error(fmt::format("none of the {} photos of {} can be used, see the reasons above",
-                                     format_count(totals.listed), options.photos));
+    throw no_input_error(
+        fmt::format("none of the {} photos of {} can be used, lookalike refusals -c {} has the reasons",
+                    format_count(totals.listed), options.photos, shell_path(options.catalog)));
   }
   say(options, "catalog: " + options.catalog);
   say(options,
@@ -176,7 +183,7 @@ int run_encoding(const EncodeCommandOptions& options) {
   } else {
     say(options, fmt::format("{} photos to encode; {}", format_count(listed), job.reason));
     const std::string memory = job.device->prepare({.images = options.batch_size, .training = false});
-    if (!memory.empty()) say(options, "memory of the device:\n" + memory);
+    say_lines(options.talk, "encode", memory);
     rate = encode_missing(options, job, writer);
   }
   writer.finish();

@@ -10,7 +10,7 @@
 namespace lookalike {
 namespace {
 
-constexpr int64_t kVersion = 1;                        // of both databases: PRAGMA user_version
+constexpr int64_t kVersion = 2;                        // of both databases: PRAGMA user_version
 constexpr int64_t kLedgerApplication = 0x4C4B4C47;     // "LKLG": PRAGMA application_id
 constexpr int64_t kThumbnailApplication = 0x4C4B5448;  // "LKTH"
 
@@ -88,6 +88,11 @@ void check_schema(const Database& database, int64_t application, const char* sch
         fmt::format("{} was made by a newer version of lookalike (format {}, this one reads {}), "
                     "use that version",
                     database.path(), version, kVersion));
+  } else if (version > 0 && version < kVersion) {
+    throw damaged_error(fmt::format(
+        "{} was made by an older version of lookalike (format {}, this one reads {}), encode again "
+        "with --force",
+        database.path(), version, kVersion));
   } else if (version != kVersion) {
     throw damaged_catalog(database.path(), fmt::format("there is no version {} of its format", version));
   }

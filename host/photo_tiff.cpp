@@ -85,6 +85,10 @@ Layout read_layout(Bytes file, const PhotoLimits& limits) {
   if (std::ssize(offsets) != parts || lengths.size() != offsets.size()) {
     throw RefusedPhoto("damaged TIFF: its strips are not told");
   }
+  // Parts may share their bytes, so that a small file can ask for any amount of work.
+  PhotoLimits work = limits;
+  work.pixels *= 8;
+  check_photo_size(parts * layout.part_width, layout.part_height, work);
   const ByteView view(file, directory.order());
   for (size_t i = 0; i < offsets.size(); ++i) {
     view.slice(offsets[i], lengths[i]);

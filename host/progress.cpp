@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "engine/error.h"
 
@@ -146,10 +147,17 @@ void Progress::print(int64_t done, const std::string& note) {
     print_line(fmt::format("{} {:5.1f}%  {}", task_, 100 * share, text));
     return;
   }
-  constexpr int64_t kCells = 24;
-  const int64_t filled = std::clamp<int64_t>(std::llround(share * static_cast<double>(kCells)), 0, kCells);
-  std::string line = fmt::format("{} [{:<24}] {:5.1f}%  {}", task_,
-                                 std::string(static_cast<std::size_t>(filled), '='), 100 * share, text);
+  // What is said counts for more than the bar.
+  const std::string end = fmt::format("{:5.1f}%  {}", 100 * share, text);
+  const int64_t room = static_cast<int64_t>(terminal_columns()) - 1 - std::ssize(task_) - std::ssize(end) - 4;
+  const int64_t cells = std::clamp<int64_t>(room, 0, 24);
+  const int64_t filled = std::clamp<int64_t>(std::llround(share * static_cast<double>(cells)), 0, cells);
+  std::string line = task_ + ' ';
+  if (cells >= 4) {
+    line += '[' + std::string(static_cast<std::size_t>(filled), '=') +
+            std::string(static_cast<std::size_t>(cells - filled), ' ') + "] ";
+  }
+  line += end;
   line.resize(std::min(line.size(), terminal_columns() - 1));
   std::fputs(fmt::format("\r{}\033[K", line).c_str(), stderr);
   std::fflush(stderr);
@@ -169,6 +177,11 @@ void Progress::message(const std::string& text) {
 
 void say(const Talk& talk, const std::string& task, const std::string& text) {
   Progress(talk, task, 0).message(text);
+}
+
+void say_lines(const Talk& talk, const std::string& task, const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) say(talk, task, line);
 }
 
 std::string printable(std::string_view text) {

@@ -59,6 +59,8 @@ class Progress {
 
 // A message where no work is going on.
 void say(const Talk& talk, const std::string& task, const std::string& text);
+// Each line of a text.
+void say_lines(const Talk& talk, const std::string& task, const std::string& text);
 
 // "1m44s", "2h03m", "17s".
 std::string format_duration(double seconds);

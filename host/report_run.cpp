@@ -7,7 +7,9 @@
 
 #include "engine/error.h"
 #include "host/atomic_file.h"
+#include "host/files.h"
 #include "host/interrupt.h"
+#include "host/ledger.h"
 #include "host/report_page.h"
 
 namespace lookalike {
@@ -81,6 +83,9 @@ int run_report(const ReportCommandOptions& options) {
   // Before the work: a name that cannot be written says so at once.
   sweep_temporaries_of(options.output);
   AtomicFile file(options.output);
+  if (!exists(CatalogPaths{catalog.folder()}.thumbnails())) {
+    say(options, fmt::format("warning: no pictures, {} has lost its thumbs.sqlite", options.catalog));
+  }
   if (!catalog.complete()) {
     say(options, fmt::format("warning: {} is not finished, {} of {} photos are shown", options.catalog,
                              format_count(catalog.rows()), format_count(catalog.totals().listed)));

@@ -121,14 +121,18 @@ std::string photos_text(const TrainPhotos& photos) {
                      format_bytes(bytes_of_files(photos.training) + bytes_of_files(photos.validation)));
 }
 
-std::string memory_text(const TrainCommandOptions& options, int64_t photos) {
-  const int64_t pixels = photos * kImageBytes, allowed = memory_for_photos(options);
+// Each list lies in memory or in a file as a whole (ByteCache), the one to train on first.
+std::string memory_text(const TrainCommandOptions& options, int64_t training, int64_t validation) {
+  const int64_t allowed = memory_for_photos(options);
+  int64_t in_memory = 0, in_file = 0;
+  for (const int64_t photos : {training, validation}) {
+    const int64_t bytes = photos * kImageBytes;
+    (bytes <= allowed - in_memory ? in_memory : in_file) += bytes;
+  }
   const std::string where =
-      pixels <= allowed
-          ? "in memory"
-          : fmt::format("more than the {} allowed, so in part in a file under TMPDIR", format_bytes(allowed));
-  return fmt::format("about {}: {} of decoded photos, {}",
-                     format_bytes(kFixedMemory + std::min(pixels, allowed)), format_bytes(pixels), where);
+      in_file == 0 ? "in memory" : fmt::format("{} of it in a file under TMPDIR", format_bytes(in_file));
+  return fmt::format("about {}: {} of decoded photos, {}", format_bytes(kFixedMemory + in_memory),
+                     format_bytes(in_memory + in_file), where);
 }
 
 }  // namespace
@@ -162,7 +166,7 @@ int plan_training(const TrainCommandOptions& options) {
     plan.add("resumes", fmt::format("after epoch {} and {} images of the next", position.epoch,
                                     format_count(position.position)));
   }
-  plan.add("memory", memory_text(options, training + validation));
+  plan.add("memory", memory_text(options, training, validation));
 
   const Decoded decoded = measure_decoding(options, photos.training);
   const int64_t measured = decoded.photos.size() + std::ssize(decoded.photos.refusals());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -186,6 +187,16 @@ std::string describe(const TrainPosition& position, int64_t images) {
                      format_count(images));
 }
 
+int64_t refused_before(const std::string& text, const std::string& folder) {
+  int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 0) {
+    throw damaged_error(
+        fmt::format("{}: '{}' is no number of refused photos, --force starts over", folder, text));
+  }
+  return count;
+}
+
 void require_photos(const TrainCommandOptions& options, const Images& images) {
   const int64_t refused = static_cast<int64_t>(images.refusals().size());
   if (images.training.size() == 0) {
@@ -262,7 +273,8 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
     say(options, options.model + " is finished already, --force starts over");
     say_result(options, folder, position_of(*state), !photos.validation.items.empty());
     const auto refused = state->settings.find(kRefusedSetting);
-    if (refused != state->settings.end()) require_few(options, photos, folder, std::stoll(refused->second));
+    if (refused != state->settings.end())
+      require_few(options, photos, folder, refused_before(refused->second, options.model));
     return;
   }
 
@@ -319,7 +331,7 @@ int run_training(const TrainCommandOptions& options) {
   refuse_foreign_folder(options.model);
   const TrainPhotos photos = list_train_photos(options);
   const std::string memory = device->prepare({.images = options.training.batch_size, .training = true});
-  if (!memory.empty()) say(options, "memory of the device:\n" + memory);
+  say_lines(options.talk, "train", memory);
   const FolderLock lock(options.model);
   run_in_folder(options, photos, *device, reason);
   return static_cast<int>(ExitCode::kDone);

@@ -10,7 +10,8 @@ tools/quickstart.sh [--cuda] [-o FOLDER] [PHOTOS]
   PHOTOS     a folder of photos (searched through), a list file or a CSV;
              without it some 800 pictures of the Debian package tuxpaint-stamps-default
   --cuda     with the CUDA engine: without a toolkit (nvcc) one is installed in .venv-cuda, some 2 GB
-  -o FOLDER  where model, catalog and recommendations go (default: quickstart, beside this repository's README)
+  -o FOLDER  where model, catalog and results go (default: quickstart beside the README; quickstart_NAME for a
+             folder of photos called NAME)
 END
 }
 
@@ -19,7 +20,7 @@ fail() {
   exit 1
 }
 
-output=quickstart
+output=
 photos=
 cuda=0
 while [[ $# -gt 0 ]]; do
@@ -52,7 +53,9 @@ groups=(build)
 if [[ -z $photos ]]; then
   groups+=(photos)
   photos=/usr/share/tuxpaint/stamps
+  output=${output:-quickstart}
 fi
+output=${output:-quickstart_$(basename -- "$photos")}
 tools/install_packages.sh "${groups[@]}"
 
 # The toolkit: the system's, else the wheels'.

@@ -90,8 +90,10 @@ int run_recommend(const RecommendCommandOptions& options) {
       format_count(std::llround(static_cast<double>(rows) / std::max(progress.seconds(), 1e-9)))));
   if (file) {
     progress.message("recommendations: " + options.output);
-    progress.message(fmt::format("next: lookalike search {} -c {}", shell_path(catalog.item(0).id),
-                                 shell_path(options.catalog)));
+    // An id is no path: one that begins with a dash goes behind --.
+    const std::string id = catalog.item(0).id;
+    progress.message(fmt::format("next: lookalike search -c {} {}{}", shell_path(options.catalog),
+                                 id.starts_with('-') ? "-- " : "", shell_word(id)));
   }
   return static_cast<int>(ExitCode::kDone);
 }

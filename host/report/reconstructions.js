@@ -15,7 +15,7 @@ function pairsPanel(title, note, numbers, firstPlace) {
 }
 
 function startReconstructions() {
-  const page = document.getElementById('reconstructions');
+  const page = document.getElementById('reconstruction-panels');
   if (!report.spread.length) {
     page.append(element('p', { class: 'lead' }, 'The catalog has no thumbnails to compare with.'));
     return;

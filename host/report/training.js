@@ -141,5 +141,5 @@ function startTraining() {
   shown.push(['best loss', digits(model.loss, 4)], ['products encoded', count(catalog.encoded)], ['photos refused', count(catalog.refused)]);
   const panels = [historyPanel(), labelPanel(), settingsPanel('Settings of the training', model.settings),
     settingsPanel('Settings of the catalog', catalog.settings), refusalPanel()];
-  document.getElementById('training').append(figures(shown), element('div', { class: 'panels' }, ...panels.filter(Boolean)));
+  document.getElementById('training-panels').append(figures(shown), element('div', { class: 'panels' }, ...panels.filter(Boolean)));
 }

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -115,7 +116,9 @@ class ProgressTest(shop.CommandTest):
     def test_the_next_command_can_be_pasted(self):
         work = self.root / AWKWARD
         work.mkdir()
-        (work / "photos").symlink_to(self.photos)
+        shutil.copytree(self.photos, work / "photos")
+        # An id that begins with a dash, the first of the catalog.
+        (work / "photos" / "-first.png").write_bytes(next((work / "photos").rglob("*.png")).read_bytes())
         settings = dict(os.environ, PATH=f"{Path(shop.PROGRAM).parent}:{os.environ['PATH']}")
         words = [shop.PROGRAM, "train", str(work / "photos"), "-o", str(work / "a model"), "--epochs", "1"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, cwd=work)

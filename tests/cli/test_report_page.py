@@ -260,10 +260,10 @@ class PageTest(unittest.TestCase):
         for curve in ("training", "validation"):
             self.assertEqual(len(self.one(f"polyline.{curve}").get_attribute("points").split()), 3)
         self.assertRegex(self.one("svg.chart").get_attribute("aria-label"), r"training loss from 0\.\d{4} to 0\.\d{4}")
-        text = self.one("#training").text
+        text = self.one("#training-panels").text
         for words in ("Judged by labels", "Refused photos", "batch size", "16", f"products encoded\n{ITEMS}"):
             self.assertIn(words, text)
-        self.assertIn("discs/cut.png", self.one("#training").get_attribute("textContent"))
+        self.assertIn("discs/cut.png", self.one("#training-panels").get_attribute("textContent"))
 
     def test_originals_above_reconstructions(self):
         self.go("#reconstructions")

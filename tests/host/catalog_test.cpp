@@ -235,7 +235,7 @@ TEST_F(CatalogTest, ForceStartsOverAndTouchesNothingElse) {
 TEST_F(CatalogTest, ForceStartsOverADamagedOrNewerCatalog) {
   finish(at("unbroken"));
   finish(at("c"));
-  Database(at("c/catalog.sqlite"), Database::Access::kWrite).run("PRAGMA user_version = 2");
+  Database(at("c/catalog.sqlite"), Database::Access::kWrite).run("PRAGMA user_version = 3");
   expect_error(ExitCode::kDamaged, "newer version", [&] { finish(at("c")); });
   expect_error(ExitCode::kDamaged, "newer version", [&] { CatalogReader reader(at("c")); });
   finish(at("c"), true);
@@ -399,7 +399,8 @@ TEST_F(CatalogTest, RefusesWhatIsNoCatalog) {
   };
   spoiled("PRAGMA application_id = 7", "no database of a lookalike catalog");
   spoiled("PRAGMA user_version = 0", "version 0");
-  spoiled("PRAGMA user_version = 2", "newer version");
+  spoiled("PRAGMA user_version = 1", "older version");
+  spoiled("PRAGMA user_version = 3", "newer version");
   spoiled("CREATE TABLE more (x)", "tables");
   spoiled("CREATE TRIGGER t AFTER INSERT ON items BEGIN DELETE FROM shards; END", "tables");
   spoiled("DROP TABLE refusals", "tables");

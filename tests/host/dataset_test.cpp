@@ -80,6 +80,17 @@ TEST(Csv, LinesAreThoseOfTheFile) {
   EXPECT_FALSE(reader.next(fields));
 }
 
+TEST(Csv, AQuoteThatNeverClosesTakesNoMoreThanItsBound) {
+  int64_t lines = 0;
+  CsvReader reader([&lines](std::string& line) {
+    line = ++lines == 1 ? "\"a\n" : std::string(size_t{1} << 20, 'b') + "\n";
+    return lines < 100;
+  });
+  std::vector<std::string> fields;
+  EXPECT_THROW(reader.next(fields), CsvError);
+  EXPECT_LT(lines, 20);
+}
+
 TEST(Csv, BadQuotesTellTheirLine) {
   const auto line = [](std::string_view text) -> int64_t {
     try {

@@ -110,6 +110,38 @@ TEST(PhotoBomb, NothingIsAllocatedForWhatIsRefused) {
   EXPECT_LT(peak_kilobytes() - before, 32 * 1024);
 }
 
+// A TIFF of 1 x 8,000,000 pixels in tiles of 8000 x 8000 that all lie in the same few bytes.
+TEST(PhotoBomb, TilesThatShareTheirBytesAreCounted) {
+  constexpr uint32_t kTiles = 1000, kEntries = 10, kOffsets = 8 + 2 + kEntries * 12 + 4;
+  constexpr uint32_t kLengths = kOffsets + kTiles * 4, kData = kLengths + kTiles * 4, kDataBytes = 64;
+  File file;
+  const auto put = [&file](uint32_t value, int bytes) { append_number(file, value, bytes, false); };
+  const auto entry = [&put](uint32_t tag, uint32_t count, uint32_t value) {
+    put(tag, 2);
+    put(4, 2);  // LONG
+    put(count, 4);
+    put(value, 4);
+  };
+  put(0x002A4949, 4);
+  put(8, 4);
+  put(kEntries, 2);
+  entry(256, 1, 1);          // width
+  entry(257, 1, 8'000'000);  // height
+  entry(258, 1, 8);          // bits
+  entry(259, 1, 8);          // deflate
+  entry(262, 1, 1);          // grey
+  entry(277, 1, 1);          // samples
+  entry(322, 1, 8000);       // tile width
+  entry(323, 1, 8000);       // tile height
+  entry(324, kTiles, kOffsets);
+  entry(325, kTiles, kLengths);
+  put(0, 4);
+  for (uint32_t i = 0; i < kTiles; ++i) put(kData, 4);
+  for (uint32_t i = 0; i < kTiles; ++i) put(kDataBytes, 4);
+  for (uint32_t i = 0; i < kDataBytes; ++i) put(i, 1);
+  EXPECT_THAT(decoded(file).reason, HasSubstr("more than the limit"));
+}
+
 TEST(PhotoBomb, LimitsAreTheCallers) {
   PhotoLimits limits;
   limits.pixels = 99;

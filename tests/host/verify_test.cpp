@@ -143,7 +143,7 @@ TEST_F(VerifyTest, FindsMissingOrOtherThumbnails) {
   change("c/thumbs.sqlite", "UPDATE thumbs SET jpeg = x'00' WHERE shard = 3 AND \"row\" = 0");
   expect_damaged("pictures of shard 3");
   put("c/thumbs.sqlite", thumbs);
-  change("c/thumbs.sqlite", "PRAGMA user_version = 2");
+  change("c/thumbs.sqlite", "PRAGMA user_version = 3");
   expect_damaged("newer version");
   std::filesystem::remove(at("c/thumbs.sqlite"));
   expect_damaged("thumbs.sqlite: it is missing");
