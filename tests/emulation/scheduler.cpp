@@ -63,6 +63,13 @@ void fiber_main() {
   }
 }
 
+// EMU_STARVE=1: a warp runs only while no earlier one (in the schedule's order) can, so that producers get as
+// far ahead of consumers as barriers let them.
+bool starves() {
+  static const bool set = std::getenv("EMU_STARVE") != nullptr;
+  return set;
+}
+
 Fiber* take_fiber() {
   Machine& m = machine();
   if (m.pool.empty()) {
@@ -198,6 +205,7 @@ void run_block(dim3 block, std::size_t shared_bytes) {
     const std::uint64_t before = m.events;
     if (random) std::shuffle(order.begin(), order.end(), m.random);
     for (unsigned w = 0; w < n; w += stride) {
+      const std::uint64_t begun = m.events;
       std::uint64_t seen = 0;
       do {
         seen = m.events;
@@ -207,6 +215,7 @@ void run_block(dim3 block, std::size_t shared_bytes) {
           if (m.error) std::rethrow_exception(m.error);
         }
       } while (!random && m.events != seen);
+      if (m.events != begun && starves() && !random && w != 0) w = 0 - stride;  // the next is the first
     }
     const bool stuck = m.events == before;
     if (!m.deferred.empty() && (stuck || (random && m.random() % 4 == 0))) {
