@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "engine/error.h"
+#include "host/photo_codecs.h"
 
 namespace lookalike {
 namespace {
@@ -42,11 +43,8 @@ struct Batch {
 };
 
 std::vector<uint8_t> thumbnail_of(uint8_t* pixels) {
-  std::vector<uint8_t> jpeg;
   const cv::Mat image(kImageSize, kImageSize, CV_8UC3, pixels);
-  if (!cv::imencode(".jpg", image, jpeg, {cv::IMWRITE_JPEG_QUALITY, kThumbnailQuality})) {
-    throw system_error("a thumbnail could not be written as JPEG, check the OpenCV that is installed");
-  }
+  std::vector<uint8_t> jpeg = encode_image(".jpg", image, {cv::IMWRITE_JPEG_QUALITY, kThumbnailQuality});
   jpeg.shrink_to_fit();  // a shard keeps 2,048 of them
   return jpeg;
 }

@@ -5,6 +5,7 @@
 #include <new>
 #include <opencv2/imgcodecs.hpp>
 
+#include "host/photo_codecs.h"
 #include "host/photo_decode.h"
 
 namespace lookalike {
@@ -69,7 +70,7 @@ void check_photo_size(int64_t width, int64_t height, const PhotoLimits& limits) 
 cv::Mat decode_with_opencv(const std::vector<uint8_t>& file, int64_t width, int64_t height) {
   cv::Mat pixels;
   try {
-    pixels = cv::imdecode(file, cv::IMREAD_UNCHANGED | cv::IMREAD_IGNORE_ORIENTATION);
+    pixels = decode_image(file, cv::IMREAD_UNCHANGED | cv::IMREAD_IGNORE_ORIENTATION);
   } catch (const cv::Exception& error) {
     if (error.code == cv::Error::StsNoMem) throw std::bad_alloc();
     throw RefusedPhoto("damaged: it cannot be decoded");

@@ -7,6 +7,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "engine/error.h"
+#include "host/photo_codecs.h"
 #include "kernels/topology.h"
 
 namespace lookalike {
@@ -115,14 +116,12 @@ std::vector<uint8_t> search_picture(const std::vector<PictureRow>& rows) {
       draw(sheet, row.neighbours[n], left_of(n + 2), top);
     top += static_cast<int>(kPitch);
   }
-  std::vector<uint8_t> png;
-  if (!cv::imencode(".png", sheet, png)) throw system_error("the picture could not be written as PNG");
-  return png;
+  return encode_image(".png", sheet);
 }
 
 std::vector<uint8_t> thumbnail_pixels(const std::vector<uint8_t>& jpeg) {
   if (jpeg.empty()) return {};
-  const cv::Mat image = cv::imdecode(jpeg, cv::IMREAD_COLOR);
+  const cv::Mat image = decode_image(jpeg, cv::IMREAD_COLOR);
   if (image.rows != kImageSize || image.cols != kImageSize || !image.isContinuous()) return {};
   return {image.data, image.data + kImageBytes};
 }

@@ -4,6 +4,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "engine/error.h"
+#include "host/photo_codecs.h"
 #include "kernels/topology.h"
 
 namespace lookalike {
@@ -38,9 +39,7 @@ std::vector<uint8_t> preview_png(std::span<const uint8_t> originals,
   cv::Mat sheet(kPreviewGap + 2 * kPitch, kPreviewGap + count * kPitch, CV_8UC3, cv::Scalar::all(255));
   paste_row(originals, 0, sheet);
   paste_row(reconstructions, 1, sheet);
-  std::vector<uint8_t> png;
-  if (!cv::imencode(".png", sheet, png)) throw system_error("the preview could not be written as PNG");
-  return png;
+  return encode_image(".png", sheet);
 }
 
 }  // namespace lookalike

@@ -3,6 +3,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "engine/error.h"
+#include "host/photo_codecs.h"
 #include "kernels/topology.h"
 
 namespace lookalike {
@@ -11,11 +12,7 @@ namespace {
 constexpr int kWholeQuality = 85, kHalfQuality = 75;
 
 std::vector<uint8_t> encoded(const cv::Mat& image, int quality) {
-  std::vector<uint8_t> jpeg;
-  if (!cv::imencode(".jpg", image, jpeg, {cv::IMWRITE_JPEG_QUALITY, quality})) {
-    throw system_error("a picture could not be written as JPEG, check the OpenCV that is installed");
-  }
-  return jpeg;
+  return encode_image(".jpg", image, {cv::IMWRITE_JPEG_QUALITY, quality});
 }
 
 }  // namespace
@@ -27,7 +24,7 @@ std::vector<uint8_t> jpeg_of(std::span<const uint8_t> pixels) {
 
 std::vector<uint8_t> half_picture(const std::vector<uint8_t>& thumbnail) {
   if (thumbnail.empty()) return {};
-  const cv::Mat image = cv::imdecode(thumbnail, cv::IMREAD_REDUCED_COLOR_2);
+  const cv::Mat image = decode_image(thumbnail, cv::IMREAD_REDUCED_COLOR_2);
   if (image.rows != kImageSize / 2 || image.cols != kImageSize / 2) return {};
   return encoded(image, kHalfQuality);
 }
