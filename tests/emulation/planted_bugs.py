@@ -26,8 +26,6 @@ BUGS = [
     ("pad: right border read", "pad_bytes.cu", "x < kImageSize * kImageChannels", "x <= kImageSize * kImageChannels",
      "PadBytes.*"),
     ("pad: rows and columns swapped", "pad_bytes.cu", "within / kRow - kBorder", "within % kRow - kBorder", "PadBytes.*"),
-    ("filter: bounds read before they are written", "nearest_filter_tile.h",
-     "    bounds.queries[t] = least;\n  }\n  __syncthreads();", "    bounds.queries[t] = least;\n  }", NEAREST),
     ("filter: largest residual read before all have come", "nearest_filter_tile.h",
      "  __syncthreads();\n  if (t < kFilterTile) {\n    float least", "  if (t < kFilterTile) {\n    float least", NEAREST),
     ("filter: rows at the limit left out", "nearest_filter_tile.h", "!(dot - row < least)", "dot - row > least * 1.001F", NEAREST),

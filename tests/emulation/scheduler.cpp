@@ -13,6 +13,14 @@ Machine& machine() {
   return *m;
 }
 
+namespace {
+// EMU_SCHEDULE=reverse.early.starve: all in one word, since gtest_discover_tests loses a second variable.
+bool scheduled(const char* word) {
+  const char* text = std::getenv("EMU_SCHEDULE");
+  return text != nullptr && std::strstr(text, word) != nullptr;
+}
+}  // namespace
+
 Options& options() {
   static Options o = [] {
     Options r;
@@ -20,6 +28,8 @@ Options& options() {
       const char* text = std::getenv(name);
       return text != nullptr && std::strcmp(text, value) == 0;
     };
+    if (scheduled("reverse")) r.order = Order::reverse;
+    if (scheduled("early")) r.async = Async::early;
     if (is("EMU_ORDER", "reverse")) r.order = Order::reverse;
     if (is("EMU_ORDER", "random")) r.order = Order::random;
     if (is("EMU_ASYNC", "early")) r.async = Async::early;
@@ -66,7 +76,7 @@ void fiber_main() {
 // EMU_STARVE=1: a warp runs only while no earlier one (in the schedule's order) can, so that producers get as
 // far ahead of consumers as barriers let them.
 bool starves() {
-  static const bool set = std::getenv("EMU_STARVE") != nullptr;
+  static const bool set = std::getenv("EMU_STARVE") != nullptr || scheduled("starve");
   return set;
 }
 
