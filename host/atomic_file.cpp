@@ -82,6 +82,11 @@ AtomicFile::AtomicFile(std::string path, int64_t reserve_bytes) : path_(std::mov
   if (path_.empty() || path_.back() == '/') throw usage_error("'" + path_ + "' is not a file name");
   // Refused before the work, not at the rename after it.
   if (is_folder(path_)) throw system_error("cannot write " + path_ + ": it is a folder");
+  // The rename would put a file in the place of a device or a pipe.
+  struct stat there = {};
+  if (::stat(path_.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    throw system_error("cannot write " + path_ + ": it is no regular file, take another name");
+  }
   for (int counter = 0; descriptor_ < 0; ++counter) {
     temporary_ = temporary_path(path_, counter);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

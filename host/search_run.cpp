@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 
 #include "engine/error.h"
@@ -131,6 +132,12 @@ int run_search(const SearchCommandOptions& options) {
     say(options, fmt::format("warning: {} is not finished, {} of {} photos are searched", options.catalog,
                              format_count(catalog.rows()), format_count(catalog.totals().listed)));
   }
+  // Before the work: a name that cannot be written says so at once.
+  std::optional<AtomicFile> picture;
+  if (!options.picture.empty()) {
+    sweep_temporaries_of(options.picture);
+    picture.emplace(options.picture);
+  }
   const auto device = make_device(options.device, options.threads, nullptr);
   device->set_parameters(catalog.model().parameters);
   const QuerySet queries = resolve_queries(options.queries, catalog, *device);
@@ -139,10 +146,10 @@ int run_search(const SearchCommandOptions& options) {
     say(options, fmt::format("the catalog has {} photos, fewer than the {} neighbours asked for",
                              format_count(catalog.rows()), format_count(options.k)));
   }
-  if (!options.picture.empty()) {
-    sweep_temporaries_of(options.picture);
+  if (picture) {
     const std::vector<uint8_t> png = search_picture(picture_rows(results, queries, catalog, *device));
-    publish_file(options.picture, std::as_bytes(std::span(png)));
+    picture->write(std::as_bytes(std::span(png)));
+    picture->commit();
   }
   std::string text;
   for (std::size_t q = 0; q < results.size(); ++q) {
@@ -150,7 +157,7 @@ int run_search(const SearchCommandOptions& options) {
     text += options.json ? json_line(results[q]) : table(results[q]);
   }
   print_output(text);
-  if (!options.picture.empty()) say(options, "picture: " + options.picture);
+  if (picture) say(options, "picture: " + options.picture);
   return static_cast<int>(ExitCode::kDone);
 }
 

@@ -47,6 +47,7 @@ def change_ledger(catalog, statement):
 def make_lists(root):
     (root / "empty").mkdir()
     (root / "folder.png").mkdir()
+    os.mkfifo(root / "pipe.png")
     (root / "folder.csv").mkdir()
     (root / "limited").mkdir()
     (root / "full").mkdir()

@@ -195,6 +195,7 @@ SEARCH = [
     (2, "search discs/000.png -c catalog --picture ''", "--picture"),
     (5, "search discs/000.png -c catalog --picture no/a.png", "no/a.png", "No such file"),
     (5, "search discs/000.png -c catalog --picture folder.png", "folder.png", "folder"),
+    (5, "search discs/000.png -c catalog --picture pipe.png", "pipe.png", "no regular file"),
     (5, "[ro] search discs/000.png -c catalog --picture full/a.png", "full/a.png", "Read-only"),
     (5, "[full 0] search discs/000.png -c catalog --picture full/a.png", "full/a.png", "No space left"),
     (5, "[limit 100] search discs/000.png -c catalog --picture limited/a.png", "limited/a.png", "ulimit -f"),
