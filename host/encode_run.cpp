@@ -70,8 +70,10 @@ void keep_history(const EncodeCommandOptions& options) {
     say(options, fmt::format("warning: no loss curve for the report: {}", error.what()));
     return;
   }
-  const std::string history = read_file(source, int64_t{256} << 20);
-  publish_file(CatalogPaths{options.catalog}.history(), std::as_bytes(std::span(history)));
+  constexpr int64_t kMaxBytes = int64_t{256} << 20;
+  const std::string history = read_file(source, kMaxBytes), kept = CatalogPaths{options.catalog}.history();
+  if (exists(kept) && read_file(kept, kMaxBytes) == history) return;
+  publish_file(kept, std::as_bytes(std::span(history)));
 }
 
 void say_result(const EncodeCommandOptions& options, const CatalogWriter& writer, const std::string& rate) {

@@ -83,6 +83,8 @@ def make_models(root):
 
 
 def make_catalogs(root):
+    for name in ("catalog_b", "catalog_c"):  # calls run side by side, and encode locks its catalog
+        copy(root, name)
     cut(copy(root, "cut_ledger") / "catalog.sqlite", 5000)
     (copy(root, "text_ledger") / "catalog.sqlite").write_text("hello\n" * 1000)
     (copy(root, "empty_ledger") / "catalog.sqlite").write_bytes(b"")
@@ -164,6 +166,7 @@ class WrongCallsTest(unittest.TestCase):
         if os.getuid() == 0:  # nobody may not be able to reach the build's folder
             cls.program = str(root / "lookalike")
             shutil.copy(shop.PROGRAM, cls.program)
+            shutil.copy(Path(shop.PROGRAM).parent / "liblookalike_codecs.so", root)
 
     def command(self, line):
         """Words, options of subprocess.run, and why the call cannot be made here."""
