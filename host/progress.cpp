@@ -86,12 +86,13 @@ ProgressStyle parse_progress_style(const std::string& text) {
   throw usage_error("--progress is '" + text + "', take auto, bar, plain, json or none");
 }
 
-Progress::Progress(const Talk& talk, std::string task, int64_t total)
+Progress::Progress(const Talk& talk, std::string task, int64_t total, std::function<Clock::time_point()> now)
     : style_(resolved(talk.progress)),
       quiet_(talk.quiet),
       task_(std::move(task)),
       total_(total),
-      start_(Clock::now()),
+      now_(std::move(now)),
+      start_(now_()),
       last_print_(start_) {
   samples_.push_back({start_, 0});
 }
@@ -102,10 +103,10 @@ Progress::~Progress() {
 
 void Progress::set_resumed(int64_t images) {
   resumed_ = images;
-  samples_.assign(1, {Clock::now(), images});
+  samples_.assign(1, {now_(), images});
 }
 
-double Progress::seconds() const { return Seconds(Clock::now() - start_).count(); }
+double Progress::seconds() const { return Seconds(now_() - start_).count(); }
 
 double Progress::rate() const {
   const double elapsed = Seconds(samples_.back().time - samples_.front().time).count();
@@ -114,7 +115,7 @@ double Progress::rate() const {
 }
 
 void Progress::update(int64_t done, const std::string& note) {
-  const auto now = Clock::now();
+  const auto now = now_();
   samples_.push_back({now, done});
   // The oldest sample kept is the last one outside the window, so that the window is always covered.
   while (samples_.size() > 2 && now - samples_[1].time >= kWindow) samples_.pop_front();

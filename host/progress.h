@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,10 @@ struct Talk {
 // One long piece of work, counted in images. Used by one thread.
 class Progress {
  public:
-  // task: "encode"; total: images in all.
-  Progress(const Talk& talk, std::string task, int64_t total);
+  using Clock = std::chrono::steady_clock;
+  // task: "encode"; total: images in all; now: the time, for tests.
+  Progress(const Talk& talk, std::string task, int64_t total,
+           std::function<Clock::time_point()> now = Clock::now);
   ~Progress();  // ends the bar's line
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -39,7 +42,6 @@ class Progress {
   double seconds() const;            // since the start
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Sample {
     Clock::time_point time;
     int64_t done;
@@ -50,6 +52,7 @@ class Progress {
   bool quiet_;
   std::string task_;
   int64_t total_;
+  std::function<Clock::time_point()> now_;
   int64_t resumed_ = 0;
   int64_t printed_ = -1;  // images of the last print
   Clock::time_point start_, last_print_;

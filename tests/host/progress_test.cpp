@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "engine/error.h"
 
@@ -114,6 +116,31 @@ TEST(Progress, NoneLeavesMessagesAndQuietLeavesNothing) {
     progress.update(10, "loss 1");
   }
   EXPECT_EQ(GetCapturedStderr(), "");
+}
+
+// 100 images a second for 20 seconds, then 10 a second for 40, told once a second.
+TEST(Progress, PlainLinesComeEveryTenSecondsWithTheRateOfTheLastTen) {
+  Progress::Clock::time_point now{};
+  CaptureStderr();
+  int64_t done = 0;
+  {
+    Progress progress({.progress = ProgressStyle::kPlain}, "encode", 10'000, [&now] { return now; });
+    for (int second = 1; second <= 60; ++second) {
+      now += std::chrono::seconds(1);
+      done += second <= 20 ? 100 : 10;
+      progress.update(done, "");
+    }
+    EXPECT_DOUBLE_EQ(progress.rate(), 10);
+    EXPECT_DOUBLE_EQ(progress.seconds(), 60);
+  }
+  std::istringstream lines(GetCapturedStderr());
+  std::vector<std::string> seen;
+  for (std::string line; std::getline(lines, line);) seen.push_back(line);
+  ASSERT_EQ(seen.size(), 6U);
+  EXPECT_THAT(seen[0], HasSubstr("1,000/10,000 img  100 img/s  eta 1m30s"));
+  EXPECT_THAT(seen[1], HasSubstr("2,000/10,000 img  100 img/s"));
+  EXPECT_THAT(seen[2], HasSubstr("2,100/10,000 img  10 img/s"));
+  EXPECT_THAT(seen[5], HasSubstr("2,400/10,000 img  10 img/s  eta 12m40s"));
 }
 
 TEST(Progress, TheRateLeavesOutWhatWasDoneBefore) {
