@@ -144,6 +144,25 @@ std::string encode_missing(const EncodeCommandOptions& options, const EncodeJob&
   return fmt::format("; {} images/s", format_count(std::llround(rate)));
 }
 
+// Before --force takes a catalog away: that the list has a photo to begin the new one with.
+void require_a_photo(const EncodeCommandOptions& options, const EncodeJob& job) {
+  constexpr int64_t kBlock = 256;
+  std::vector<uint8_t> pixels(std::size_t{kImageBytes});
+  for (int64_t first = 0; first < job.listed(); first += kBlock) {
+    for (const PhotoItem& item : job.photos.items(first, kBlock)) {
+      if (stop_signal() != 0) throw Interrupted(stop_signal());
+      try {
+        load_photo(item.path, job.model.rule, options.limits, pixels.data());
+        return;
+      } catch (const RefusedPhoto&) {
+        continue;
+      }
+    }
+  }
+  throw no_input_error(fmt::format("none of the {} photos of {} can be used; {} is as it was",
+                                   format_count(job.listed()), options.photos, options.catalog));
+}
+
 }  // namespace
 
 EncodeJob::EncodeJob(const EncodeCommandOptions& options)
@@ -171,6 +190,7 @@ int run_encoding(const EncodeCommandOptions& options) {
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
   const EncodeJob job(options);
   const int64_t listed = job.listed();
+  if (options.force && exists(options.catalog)) require_a_photo(options, job);
   CatalogWriter writer(options.catalog, job.model, job.settings, listed,
                        shard_count(listed, options.shard_rows), options.force);
   for (const std::string& warning :

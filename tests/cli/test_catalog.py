@@ -162,6 +162,12 @@ class EncodeTest(shop.CommandTest):
         self.assert_fails(self.encode(catalog, model=other_model), 2, "model", "--force")
         self.assert_fails(self.encode(catalog, photos=self.photos / "discs"), 2, "photos", "--force")
         self.assertEqual(shop.contents(catalog), before)
+        # A list of nothing that can be used does not cost the catalog that is there.
+        wrong = self.root / "wrong.txt"
+        wrong.write_text("no/such.png\nnor/this.png\n", encoding="ascii")
+        before = shop.contents(catalog)
+        self.assert_fails(self.encode(catalog, "--force", photos=wrong), 3, "none of the 2 photos", "is as it was")
+        self.assertEqual(shop.contents(catalog), before)
         forced = self.encode(catalog, "--force", photos=self.photos / "discs")
         self.assertEqual(forced.returncode, 0, forced.stderr)
         self.assertEqual(len(shop.ledger(catalog)["items"]), PHOTOS // 2)
