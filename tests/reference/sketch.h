@@ -22,7 +22,7 @@ inline std::vector<Extended> sketch(std::span<const float> code, std::span<const
   std::vector<Extended> rest(d), numbers;
   for (std::size_t i = 0; i < d; ++i) rest[i] = Extended{code[i]} - Extended{mean[i]};
   const std::vector<Extended> centred = rest;
-  for (std::size_t j = 0; j < directions.size() / d; ++j) {
+  for (std::size_t j = 0; (j + 1) * d <= directions.size(); ++j) {
     Extended sum = 0;
     for (std::size_t i = 0; i < d; ++i) sum += Extended{directions[j * d + i]} * centred[i];
     for (std::size_t i = 0; i < d; ++i) rest[i] -= Extended{directions[j * d + i]} * sum;

@@ -1,0 +1,145 @@
+// Exact search of a catalog's codes in memory, for bench/peers: prints one JSON object a line, first for
+// building the sketches, then one for each line "QUERIES SECONDS" read from standard input.
+//   search_rate CATALOG -k 10 --numbers 128 --threads 2 [--rows N]
+// Query i is the code of row 7919 i mod rows. numbers 0: the plain scan, without sketches.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/nearest.h"
+#include "engine/sketch_search.h"
+#include "host/catalog.h"
+
+namespace lookalike {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  std::string catalog;
+  int64_t k = 10, numbers = 128, rows = 0;
+  int threads = 0;
+};
+
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::span<const float> some_codes(const std::vector<float>& codes, int64_t first, int64_t count) {
+  return std::span(codes).subspan(static_cast<std::size_t>(first * kCodeLength),
+                                  static_cast<std::size_t>(count * kCodeLength));
+}
+
+std::vector<float> read_codes(const Options& options) {
+  const CatalogReader catalog(options.catalog);
+  const int64_t rows = options.rows > 0 ? std::min(options.rows, catalog.rows()) : catalog.rows();
+  std::vector<float> codes;
+  codes.reserve(static_cast<std::size_t>(rows * kCodeLength));
+  catalog.for_each_block(1024, [&](int64_t first, std::span<const float> block) {
+    const int64_t wanted = std::clamp<int64_t>(rows - first, 0, std::ssize(block) / kCodeLength);
+    codes.insert(codes.end(), block.begin(), block.begin() + wanted * kCodeLength);
+  });
+  return codes;
+}
+
+struct Sketched {
+  std::vector<SketchBlockStorage> blocks;
+  std::unique_ptr<Sketcher> sketcher;
+};
+
+Sketched build(const std::vector<float>& codes, int64_t numbers, ThreadPool& pool) {
+  constexpr int64_t kSample = 4096;
+  const int64_t rows = std::ssize(codes) / kCodeLength;
+  std::vector<float> sample;
+  for (int64_t i = 0; i < std::min(kSample, rows); ++i) {
+    const auto code = some_codes(codes, i * rows / std::min(kSample, rows), 1);
+    sample.insert(sample.end(), code.begin(), code.end());
+  }
+  Sketched sketched;
+  sketched.sketcher = std::make_unique<Sketcher>(fit_projection(sample, kCodeLength, numbers - 1, pool));
+  for (int64_t first = 0; first < rows; first += kSketchBlockRows) {
+    const int64_t count = std::min(kSketchBlockRows, rows - first);
+    std::vector<float> sketches(static_cast<std::size_t>(count * numbers));
+    std::vector<double> errors(static_cast<std::size_t>(count));
+    sketched.sketcher->sketch(some_codes(codes, first, count), pool, sketches, errors);
+    sketched.blocks.push_back(pack_sketches(sketches, errors));
+  }
+  return sketched;
+}
+
+int measure(const Options& options) {
+  const std::vector<float> codes = read_codes(options);
+  const int64_t rows = std::ssize(codes) / kCodeLength;
+  ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
+  const auto start = Clock::now();
+  const Sketched sketched = options.numbers > 0 ? build(codes, options.numbers, pool) : Sketched();
+  fmt::print("{{\"rows\": {}, \"build_seconds\": {:.4f}}}\n", rows, since(start));
+  std::fflush(stdout);
+
+  SketchedCatalog catalog;
+  catalog.sketcher = sketched.sketcher.get();
+  catalog.rows = rows;
+  catalog.block = [&](int64_t block, std::vector<float>&) {
+    return sketched.blocks[static_cast<std::size_t>(block)].view();
+  };
+  catalog.code = [&](int64_t row, std::span<float>) { return codes.data() + row * kCodeLength; };
+
+  int64_t count = 0;
+  for (double seconds = 0; std::cin >> count >> seconds;) {
+    std::vector<float> queries;
+    for (int64_t q = 0; q < count; ++q) {
+      const auto code = some_codes(codes, q * 7919 % rows, 1);
+      queries.insert(queries.end(), code.begin(), code.end());
+    }
+    int64_t measured = 0;
+    const auto search = [&] {
+      TopK best(count, options.k);
+      if (options.numbers > 0) {
+        measured = nearest_by_sketch(catalog, queries, {}, best, pool);
+      } else {
+        SearchBlock block;
+        block.queries = queries;
+        block.rows = codes;
+        nearest_on_cpu(block, best, pool);
+      }
+      return best.take(0).size();
+    };
+    search();
+    std::vector<double> times;
+    for (const auto began = Clock::now(); times.empty() || since(began) < seconds;) {
+      const auto one = Clock::now();
+      search();
+      times.push_back(since(one));
+    }
+    std::sort(times.begin(), times.end());
+    fmt::print("{{\"queries\": {}, \"milliseconds\": {:.4f}, \"measured\": {:.1f}}}\n", count,
+               times[times.size() / 2] * 1e3, static_cast<double>(measured) / static_cast<double>(count));
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace lookalike
+
+int main(int argc, char** argv) {
+  lookalike::Options options;
+  CLI::App app("Exact search of a catalog's codes in memory.");
+  app.add_option("catalog", options.catalog, "made by encode")->required();
+  app.add_option("-k", options.k, "neighbours")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--numbers", options.numbers, "of a sketch; 0: none")->capture_default_str();
+  app.add_option("--rows", options.rows, "the first rows alone; 0: all")->capture_default_str();
+  app.add_option("--threads", options.threads, "0: every core")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return lookalike::measure(options);
+  } catch (const lookalike::Error& error) {
+    fmt::print(stderr, "search_rate: {}\n", error.what());
+    return static_cast<int>(error.code());
+  }
+}
