@@ -28,20 +28,21 @@ PHONE, DESK = (390, 844), (1280, 860)
 VIEWS = ("products", "training", "reconstructions")
 
 
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
 def browser():
-    """Headless Chromium that keeps what it logs; SkipTest where there is none."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if webdriver is None or not chromium or not driver:
-        raise unittest.SkipTest("needs chromium, chromedriver and selenium")
+    """Headless Chromium that keeps what it logs."""
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
+    options.binary_location = CHROMIUM
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
                  "--disable-background-networking", "--disable-component-update", "--no-first-run"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
 
 
+@unittest.skipUnless(webdriver and CHROMIUM and DRIVER, "needs chromium, chromedriver and selenium")
 class PageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

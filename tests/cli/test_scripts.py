@@ -112,5 +112,48 @@ class Scripts(unittest.TestCase):
         self.assertIn("apt-get update failed", done.stderr)
 
 
+
+JUNIT = """<testsuite>
+<testcase name="a.One" status="run"><system-out>[==========] 1 test from 1 test suite ran. (0 ms total)</system-out></testcase>
+<testcase name="a.Two" status="notrun"><skipped message=""/><system-out>x.cpp:1: Skipped
+no device
+
+[  SKIPPED ] a.Two (0 ms)</system-out></testcase>
+<testcase name="whole" status="run"><system-out>[ RUN      ] B.Fast
+[       OK ] B.Fast (1 ms)
+x.cpp:2: Skipped
+too long
+[  SKIPPED ] B.Slow (0 ms)
+[==========] 2 tests from 1 test suite ran. (1 ms total)</system-out></testcase>
+<testcase name="smoke" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/><system-out>
+K/1 ERROR OCCURRED: 'no driver'</system-out></testcase>
+<testcase name="cli" status="run"><system-out>test_a (t.T.test_a) ... ok
+test_b (t.T.test_b)
+What it is for. ... skipped 'no browser'
+Ran 2 tests in 0.1s</system-out></testcase>
+</testsuite>"""
+
+
+class SummaryTest(unittest.TestCase):
+    def summary(self, junit):
+        with tempfile.NamedTemporaryFile("w", suffix=".xml", encoding="utf-8") as file:
+            file.write(junit)
+            file.flush()
+            return subprocess.run([sys.executable, ROOT / "tools" / "lib" / "test_summary.py", file.name], capture_output=True,
+                                  text=True, check=False)
+
+    def test_every_skip_is_counted_and_says_why(self):
+        done = self.summary(JUNIT)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.stdout.splitlines(), [
+            "skipped a.Two: no device", "skipped whole.B.Slow: too long", "skipped smoke: no driver",
+            "skipped cli.test_b: no browser", "3 passed, 0 failed, 4 skipped"])
+
+    def test_a_program_that_died_is_a_failure(self):
+        done = self.summary('<testsuite><testcase name="a" status="fail"><system-out>Segmentation fault</system-out>'
+                            "</testcase></testsuite>")
+        self.assertEqual((done.returncode, done.stdout), (1, "0 passed, 1 failed, 0 skipped\n"))
+
+
 if __name__ == "__main__":
     unittest.main()

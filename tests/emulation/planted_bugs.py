@@ -142,8 +142,8 @@ def noticed(folder, sources, build, below, compiler, schedules, tests):
     results = []
     for order, late in schedules:
         status, text = run([str(program), f"--gtest_filter={tests}", "--gtest_brief=1"],
-                           env={"EMU_ORDER": order, "EMU_ASYNC": late, "TSAN_OPTIONS": "halt_on_error=1",
-                                **({"EMU_STARVE": "1"} if late == "early" else {})})
+                           env={"EMU_SCHEDULE": f"{order}.{late}{'.starve' if late == 'early' else ''}",
+                                "TSAN_OPTIONS": "halt_on_error=1"})
         results.append(reason(status, text))
     return results
 

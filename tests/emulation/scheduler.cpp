@@ -14,7 +14,7 @@ Machine& machine() {
 }
 
 namespace {
-// EMU_SCHEDULE=reverse.early.starve: all in one word, since gtest_discover_tests loses a second variable.
+// EMU_SCHEDULE=reverse.early.starve, in one word: gtest_discover_tests loses a second variable.
 bool scheduled(const char* word) {
   const char* text = std::getenv("EMU_SCHEDULE");
   return text != nullptr && std::strstr(text, word) != nullptr;
@@ -24,15 +24,9 @@ bool scheduled(const char* word) {
 Options& options() {
   static Options o = [] {
     Options r;
-    const auto is = [](const char* name, const char* value) {
-      const char* text = std::getenv(name);
-      return text != nullptr && std::strcmp(text, value) == 0;
-    };
     if (scheduled("reverse")) r.order = Order::reverse;
+    if (scheduled("random")) r.order = Order::random;
     if (scheduled("early")) r.async = Async::early;
-    if (is("EMU_ORDER", "reverse")) r.order = Order::reverse;
-    if (is("EMU_ORDER", "random")) r.order = Order::random;
-    if (is("EMU_ASYNC", "early")) r.async = Async::early;
     if (const char* seed = std::getenv("EMU_SEED")) r.seed = static_cast<unsigned>(std::atoi(seed));
     return r;
   }();
@@ -73,10 +67,10 @@ void fiber_main() {
   }
 }
 
-// EMU_STARVE=1: a warp runs only while no earlier one (in the schedule's order) can, so that producers get as
+// EMU_SCHEDULE=...starve: a warp runs only while no earlier one (in the schedule's order) can, so that producers get as
 // far ahead of consumers as barriers let them.
 bool starves() {
-  static const bool set = std::getenv("EMU_STARVE") != nullptr || scheduled("starve");
+  static const bool set = scheduled("starve");
   return set;
 }
 
