@@ -45,7 +45,8 @@ struct Options {
   Async async = Async::late;
   unsigned seed = 1;  // of random
 };
-Options& options();  // first read from EMU_SCHEDULE, forward|reverse|random . late|early [.starve], and EMU_SEED
+Options&
+options();  // first read from EMU_SCHEDULE, forward|reverse|random . late|early [.starve], and EMU_SEED
 
 // A place in a kernel. Each emulated operation takes its caller's as default arguments.
 struct Site {
