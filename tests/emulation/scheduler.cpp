@@ -67,8 +67,8 @@ void fiber_main() {
   }
 }
 
-// EMU_SCHEDULE=...starve: a warp runs only while no earlier one (in the schedule's order) can, so that producers get as
-// far ahead of consumers as barriers let them.
+// EMU_SCHEDULE=...starve: a warp runs only while no earlier one (in the schedule's order) can, so that
+// producers get as far ahead of consumers as barriers let them.
 bool starves() {
   static const bool set = scheduled("starve");
   return set;
