@@ -33,11 +33,6 @@ struct CatalogReader::State {
   std::optional<std::size_t> open_shard;
   std::optional<NpyReader> open_codes;
 
-  std::string whole_path(const std::string& listed) const {
-    const auto root = settings.find(kRootSetting);
-    return root == settings.end() ? listed : path_below(root->second, listed);
-  }
-
   // Whole rows from `first` of a shard. A number that is not finite would drop its row from every result.
   void read(std::size_t index, int64_t first, std::span<float> out) {
     codes(index).read_rows(first, std::ssize(out) / kCodeLength, out);
@@ -155,7 +150,7 @@ CatalogItem CatalogReader::item(int64_t row) const {
       state_->ledger->item(state_->shards[s].shard, row - state_->first_rows[s]);
   if (!item) throw damaged_catalog(state_->paths.ledger(), fmt::format("row {} has no item", row));
   item->row = row;
-  item->path = state_->whole_path(item->path);
+  item->path = whole_path(state_->settings, item->path);
   return *item;
 }
 
@@ -170,7 +165,7 @@ std::vector<CatalogItem> CatalogReader::all_items() const {
     }
     for (CatalogItem& item : items) {
       item.row = static_cast<int64_t>(all.size());
-      item.path = state_->whole_path(item.path);
+      item.path = whole_path(state_->settings, item.path);
       all.push_back(std::move(item));
     }
   }
@@ -203,7 +198,7 @@ std::vector<Refusal> CatalogReader::refusals() const {
   std::vector<Refusal> all;
   for (const ShardRecord& record : state_->ledger->shards()) {
     for (Refusal& refusal : state_->ledger->refusals(record.shard)) {
-      refusal.path = state_->whole_path(refusal.path);
+      refusal.path = whole_path(state_->settings, refusal.path);
       all.push_back(std::move(refusal));
     }
   }

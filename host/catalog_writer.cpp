@@ -195,9 +195,7 @@ std::vector<Refusal> CatalogWriter::first_refusals(std::size_t most) const {
     if (record.refused == 0) continue;
     for (Refusal& refusal : state_->ledger->refusals(record.shard)) {
       if (first.size() == most) return first;
-      if (const auto root = state_->begun_with.find(kRootSetting); root != state_->begun_with.end()) {
-        refusal.path = path_below(root->second, refusal.path);
-      }
+      refusal.path = whole_path(state_->begun_with, refusal.path);
       first.push_back(std::move(refusal));
     }
   }

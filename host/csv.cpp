@@ -5,16 +5,14 @@
 
 namespace lookalike {
 
-namespace {
-constexpr size_t kMaxFieldBytes = size_t{16} << 20;
-}  // namespace
-
 std::string_view drop_byte_order_mark(std::string_view text) {
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
   return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
 }
 
 namespace {
+
+constexpr size_t kMaxFieldBytes = size_t{16} << 20;
 
 CsvReader::NextLine lines_of(std::string_view text) {
   return [rest = drop_byte_order_mark(text)](std::string& line) mutable {

@@ -10,20 +10,16 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <opencv2/imgcodecs.hpp>
 #include <optional>
 #include <thread>
 
 #include "engine/error.h"
-#include "host/photo_codecs.h"
+#include "host/thumbnail.h"
 
 namespace lookalike {
 namespace {
 
-// Batches of pixels at one time: one in the device, one ready, one or two being filled.
-constexpr int64_t kBatches = 4;
 constexpr auto kReportInterval = std::chrono::milliseconds(100);
-constexpr int kThumbnailQuality = 85;
 
 // What one photo became.
 struct Outcome {
@@ -42,13 +38,6 @@ struct Batch {
   std::vector<Outcome> outcomes;
 };
 
-std::vector<uint8_t> thumbnail_of(uint8_t* pixels) {
-  const cv::Mat image(kImageSize, kImageSize, CV_8UC3, pixels);
-  std::vector<uint8_t> jpeg = encode_image(".jpg", image, {cv::IMWRITE_JPEG_QUALITY, kThumbnailQuality});
-  jpeg.shrink_to_fit();  // a shard keeps 2,048 of them
-  return jpeg;
-}
-
 Outcome decode(const std::string& root, const PhotoItem& photo, const EncodePipelineOptions& options,
                uint8_t* pixels) {
   Outcome outcome;
@@ -61,7 +50,8 @@ Outcome decode(const std::string& root, const PhotoItem& photo, const EncodePipe
     outcome.item.content_hash = content_hash_text(facts);
     outcome.item.width = facts.width;
     outcome.item.height = facts.height;
-    outcome.thumbnail = thumbnail_of(pixels);
+    outcome.thumbnail = thumbnail_of({pixels, std::size_t{kImageBytes}});
+    outcome.thumbnail.shrink_to_fit();  // a shard keeps 2,048 of them
   } catch (const RefusedPhoto& refused) {
     outcome.refusal = refused.what();
   }
@@ -148,7 +138,7 @@ class Pipeline {
     if (!spare_.empty()) {
       batch = std::move(spare_.back());
       spare_.pop_back();
-    } else if (batches_ < kBatches) {
+    } else if (batches_ < kPipelineBatches) {
       ++batches_;
       batch = std::make_unique<Batch>();
       batch->pixels.resize(static_cast<std::size_t>(batch_size_ * kImageBytes));

@@ -18,6 +18,9 @@
 
 namespace lookalike {
 
+// Batches of pixels at one time: one in the device, one ready, one or two being filled.
+inline constexpr int64_t kPipelineBatches = 4;
+
 struct EncodePipelineOptions {
   PhotoRule rule;
   PhotoLimits limits;

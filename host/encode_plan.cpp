@@ -82,9 +82,9 @@ Sizes sizes_of(const PhotoTable& photos) {
 }
 
 int64_t memory_bytes(const EncodePipelineOptions& options, int64_t listed, int64_t thumbnail) {
-  constexpr int64_t kBatches = 4, kShards = 2;  // at one time
+  constexpr int64_t kShards = 2;  // at one time
   const int64_t code = kCodeLength * int64_t{sizeof(float)};
-  return kFixedMemory + kBatches * std::min(options.batch_size, listed) * kImageBytes +
+  return kFixedMemory + kPipelineBatches * std::min(options.batch_size, listed) * kImageBytes +
          kShards * std::min(options.shard_rows, listed) * (code + thumbnail);
 }
 

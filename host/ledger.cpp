@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "host/files.h"
 #include "host/fingerprint.h"
 #include "host/item_columns.h"
 
@@ -161,6 +162,11 @@ void Ledger::create(const std::string& path, const Settings& settings,
   insert.bind(std::string(kChecksumSetting), settings_checksum(settings)).run();
   before_commit();
   transaction.commit();
+}
+
+std::string whole_path(const Settings& settings, const std::string& listed) {
+  const auto root = settings.find(kRootSetting);
+  return root == settings.end() ? listed : path_below(root->second, listed);
 }
 
 Ledger::Ledger(const std::string& path, Database::Access access) : database_(path, access) {

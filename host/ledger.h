@@ -53,6 +53,9 @@ inline constexpr const char* kCompleteSetting = "complete";  // "0" or "1"
 inline constexpr const char* kRootSetting = "root";          // folder that paths are below; it may move
 inline constexpr const char* kChecksumSetting = "checksum";  // XXH3-128 over all other settings
 
+// A path of the ledger as the file system takes it: below the setting `root`, where there is one.
+std::string whole_path(const Settings& settings, const std::string& listed);
+
 class Ledger {
  public:
   // Throws E_DAMAGED unless the file is a ledger of this version.

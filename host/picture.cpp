@@ -119,11 +119,4 @@ std::vector<uint8_t> search_picture(const std::vector<PictureRow>& rows) {
   return encode_image(".png", sheet);
 }
 
-std::vector<uint8_t> thumbnail_pixels(const std::vector<uint8_t>& jpeg) {
-  if (jpeg.empty()) return {};
-  const cv::Mat image = decode_image(jpeg, cv::IMREAD_COLOR);
-  if (image.rows != kImageSize || image.cols != kImageSize || !image.isContinuous()) return {};
-  return {image.data, image.data + kImageBytes};
-}
-
 }  // namespace lookalike

@@ -24,7 +24,4 @@ struct PictureRow {
 // side or 250 million in all).
 std::vector<uint8_t> search_picture(const std::vector<PictureRow>& rows);
 
-// A thumbnail's JPEG -> (150, 150, 3) pixels, blue green red; empty where it cannot be decoded.
-std::vector<uint8_t> thumbnail_pixels(const std::vector<uint8_t>& jpeg);
-
 }  // namespace lookalike

@@ -154,7 +154,7 @@ void Progress::print(int64_t done, const std::string& note) {
   const int64_t cells = std::clamp<int64_t>(room, 0, 24);
   const int64_t filled = std::clamp<int64_t>(std::llround(share * static_cast<double>(cells)), 0, cells);
   std::string line = task_ + ' ';
-  if (cells >= 4) {
+  if (cells >= 8) {
     line += '[' + std::string(static_cast<std::size_t>(filled), '=') +
             std::string(static_cast<std::size_t>(cells - filled), ' ') + "] ";
   }

@@ -9,7 +9,7 @@
 #include "host/ledger.h"
 #include "host/picture.h"
 #include "host/recommendations.h"
-#include "host/report_pictures.h"
+#include "host/thumbnail.h"
 
 namespace lookalike {
 namespace {
@@ -111,7 +111,7 @@ ReportPair make_pair(Device& device, const CatalogReader& catalog, const ReportD
   std::vector<uint8_t> pixels(std::size_t{kImageBytes});
   catalog.read_codes(data.items[index].item.row, code);
   device.decode(code, pixels);
-  return {index, jpeg_of(pixels)};
+  return {index, thumbnail_of(pixels)};
 }
 
 }  // namespace

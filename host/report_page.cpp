@@ -12,7 +12,7 @@
 #include "host/base64.h"
 #include "host/bytes_text.h"
 #include "host/progress.h"
-#include "host/report_pictures.h"
+#include "host/thumbnail.h"
 #include "kernels/topology.h"
 
 namespace lookalike {
@@ -193,7 +193,7 @@ ReportFit fit_report(ReportData& data, int64_t limit) {
     if (kReserved + bytes_without(data, embedded(document(data, fit))) <= limit) return fit;
     if (!fit.halved) {
       fit.halved = true;
-      for (ReportItem& item : data.items) item.picture = half_picture(item.picture);
+      for (ReportItem& item : data.items) item.picture = half_thumbnail(item.picture);
     } else if (data.items.size() > 1) {
       fit.thinned = true;
       thin_report(data, std::max<std::size_t>(1, data.items.size() * 3 / 4));
@@ -215,7 +215,7 @@ ReportSize write_report(const ReportData& data, const ReportFit& fit,
   std::unordered_map<int64_t, std::string> others;
   ReportSize size;
   for (const int64_t row : others_by_rank(data)) {
-    const std::vector<uint8_t> picture = half_picture(thumbnail(row));
+    const std::vector<uint8_t> picture = half_thumbnail(thumbnail(row));
     left -= picture_bytes(picture) - kPictureOverhead;
     if (left < 0) break;
     if (!picture.empty()) others.emplace(row, to_base64(picture));

@@ -18,6 +18,7 @@
 #include "host/recommendations.h"
 #include "host/search_queries.h"
 #include "host/standard_output.h"
+#include "host/thumbnail.h"
 
 namespace lookalike {
 namespace {

@@ -54,6 +54,13 @@ void require_within(const char* flag, int64_t value, int64_t low, int64_t high) 
   throw usage_error(fmt::format("{} is {}, take a whole number from {} to {}", flag, value, low, high));
 }
 
+void add_catalog_flag(CLI::App& command, std::string& catalog) {
+  command.add_option("-c,--catalog", catalog, "Catalog made by encode")
+      ->required()
+      ->check(not_empty)
+      ->type_name("CATALOG");
+}
+
 void add_photos(CLI::App& command, std::string& photos) {
   command.add_option("PHOTOS", photos, "Folder (searched through), list file, .csv with a path column, or -")
       ->required()

@@ -39,6 +39,7 @@ inline constexpr int64_t kMaxThreads = 4096;
 inline constexpr int64_t kMaxNeighbours = int64_t{1} << 40;
 
 void add_photos(CLI::App& command, std::string& photos);
+void add_catalog_flag(CLI::App& command, std::string& catalog);
 
 // --max-pixels, --max-file-size, --max-scans and --max-bad as they were typed.
 struct RefusalFlags {

@@ -104,10 +104,7 @@ void add_recommend_command(CLI::App& app, Run& run) {
   const auto typed = std::make_shared<RecommendCommandOptions>();
   RecommendCommandOptions& options = *typed;
   CLI::App* command = app.add_subcommand("recommend", kDescription);
-  command->add_option("-c,--catalog", options.catalog, "Catalog made by encode")
-      ->required()
-      ->check(not_empty)
-      ->type_name("CATALOG");
+  add_catalog_flag(*command, options.catalog);
   command
       ->add_option("-o,--output", options.output,
                    "Table to write: .csv or .jsonl; - is CSV on standard output")

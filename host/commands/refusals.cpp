@@ -71,9 +71,7 @@ void add_refusals_command(CLI::App& app, Run& run) {
   const auto typed = std::make_shared<RefusalsCommandOptions>();
   RefusalsCommandOptions& options = *typed;
   CLI::App* command = app.add_subcommand("refusals", kDescription);
-  command->add_option("-c,--catalog", options.catalog, "Catalog made by encode")
-      ->required()
-      ->type_name("CATALOG");
+  add_catalog_flag(*command, options.catalog);
   command->add_flag("--json", options.json, "JSON lines in place of the table");
   command->add_flag("--csv", options.csv, "CSV in place of the table");
   command->add_flag("-q,--quiet", options.quiet, "Say nothing but results and errors");

@@ -33,10 +33,7 @@ void add_report_command(CLI::App& app, Run& run) {
   const auto typed = std::make_shared<Typed>();
   ReportCommandOptions& options = typed->options;
   CLI::App* command = app.add_subcommand("report", kDescription);
-  command->add_option("-c,--catalog", options.catalog, "Catalog made by encode")
-      ->required()
-      ->check(not_empty)
-      ->type_name("CATALOG");
+  add_catalog_flag(*command, options.catalog);
   command->add_option("-o,--output", options.output, "Page to write, a name ending in .html")
       ->required()
       ->check(not_empty)

@@ -29,10 +29,7 @@ void add_search_command(CLI::App& app, Run& run) {
   SearchCommandOptions& options = *typed;
   CLI::App* command = app.add_subcommand("search", kDescription);
   command->add_option("PHOTO_OR_ID", options.queries, "What to look for")->required()->option_text("...");
-  command->add_option("-c,--catalog", options.catalog, "Catalog made by encode")
-      ->required()
-      ->check(not_empty)
-      ->type_name("CATALOG");
+  add_catalog_flag(*command, options.catalog);
   add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours a query");
   command->add_flag("--include-self", options.include_self, "Keep an item in its own result");
   command->add_flag("--json", options.json, "JSON lines in place of a table");

@@ -2,12 +2,8 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
-#include <cstdio>
-#include <cstdlib>
-// jpeglib.h needs FILE.
-#include <jpeglib.h>
-
 #include "host/photo_decode.h"
+#include "tests/host/jpeg_maker.h"
 #include "tests/host/photo_makers.h"
 
 namespace lookalike {
@@ -18,17 +14,6 @@ using namespace lookalike::testing;
 
 // A grey progressive JPEG of 1 + 2 x 63 scans at most: each coefficient on its own, its last bit once more.
 File many_scans(int scans) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* buffer = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &buffer, &size);
-  info.image_width = info.image_height = 32;
-  info.input_components = 1;
-  info.in_color_space = JCS_GRAYSCALE;
-  jpeg_set_defaults(&info);
   std::vector<jpeg_scan_info> script;
   const auto scan = [&script](int first, int last, int high, int low) {
     jpeg_scan_info one{};
@@ -42,18 +27,17 @@ File many_scans(int scans) {
   scan(0, 0, 0, 0);
   for (int k = 1; k < 64; ++k) scan(k, k, 0, 1);
   for (int k = 1; k < 64 && std::ssize(script) < scans; ++k) scan(k, k, 1, 0);
-  info.scan_info = script.data();
-  info.num_scans = static_cast<int>(script.size());
-  jpeg_start_compress(&info, TRUE);
   std::vector<uint8_t> row(32);
   for (int x = 0; x < 32; ++x) row[static_cast<size_t>(x)] = static_cast<uint8_t>(7 * x * x);
-  JSAMPROW rows[] = {row.data()};
-  while (info.next_scanline < info.image_height) jpeg_write_scanlines(&info, rows, 1);
-  jpeg_finish_compress(&info);
-  File file(buffer, buffer + size);
-  jpeg_destroy_compress(&info);
-  std::free(buffer);
-  return file;
+  return jpeg_by_libjpeg(
+      [&script](jpeg_compress_struct& info) {
+        info.input_components = 1;
+        info.in_color_space = JCS_GRAYSCALE;
+        jpeg_set_defaults(&info);
+        info.scan_info = script.data();
+        info.num_scans = static_cast<int>(script.size());
+      },
+      row);
 }
 
 File gif_header(uint32_t width, uint32_t height) {

@@ -1,12 +1,7 @@
 #include <gmock/gmock.h>
 
-#include <cstdio>
-// jpeglib.h needs FILE.
-#include <jpeglib.h>
-
-#include <cstdlib>
-
 #include "host/photo_decode.h"
+#include "tests/host/jpeg_maker.h"
 #include "tests/host/photo_makers.h"
 
 namespace lookalike {
@@ -21,30 +16,18 @@ File small_jpeg(const std::vector<int>& options = {}) { return encoded(".jpg", g
 
 // A 4-channel JPEG of one colour, inks given as stored.
 File cmyk_jpeg(const std::array<uint8_t, 4>& stored, J_COLOR_SPACE space, bool adobe) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* buffer = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &buffer, &size);
-  info.image_width = info.image_height = 32;
-  info.input_components = 4;
-  info.in_color_space = JCS_CMYK;
-  jpeg_set_defaults(&info);
-  jpeg_set_colorspace(&info, space);
-  jpeg_set_quality(&info, 95, TRUE);
-  info.write_Adobe_marker = adobe ? TRUE : FALSE;
-  jpeg_start_compress(&info, TRUE);
   std::vector<uint8_t> row;
   for (int x = 0; x < 32; ++x) row.insert(row.end(), stored.begin(), stored.end());
-  JSAMPROW rows[] = {row.data()};
-  while (info.next_scanline < info.image_height) jpeg_write_scanlines(&info, rows, 1);
-  jpeg_finish_compress(&info);
-  File file(buffer, buffer + size);
-  jpeg_destroy_compress(&info);
-  std::free(buffer);
-  return file;
+  return jpeg_by_libjpeg(
+      [&](jpeg_compress_struct& info) {
+        info.input_components = 4;
+        info.in_color_space = JCS_CMYK;
+        jpeg_set_defaults(&info);
+        jpeg_set_colorspace(&info, space);
+        jpeg_set_quality(&info, 95, TRUE);
+        info.write_Adobe_marker = adobe ? TRUE : FALSE;
+      },
+      row);
 }
 
 void expect_flat(const Outcome& outcome, const cv::Vec3b& colour) {

@@ -2,6 +2,7 @@
 
 #include <opencv2/imgcodecs.hpp>
 
+#include "host/thumbnail.h"
 #include "kernels/topology.h"
 #include "tests/host/scratch.h"
 

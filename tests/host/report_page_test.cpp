@@ -8,7 +8,7 @@
 
 #include "engine/random.h"
 #include "host/base64.h"
-#include "host/report_pictures.h"
+#include "host/thumbnail.h"
 #include "kernels/topology.h"
 #include "tests/host/scratch.h"
 
@@ -26,7 +26,7 @@ std::vector<uint8_t> noise(int64_t number) {
     state = state * 1664525U + 1013904223U;
     byte = static_cast<uint8_t>(state >> 24);
   }
-  return jpeg_of(pixels);
+  return thumbnail_of(pixels);
 }
 
 // Rows 0, 2, 4, ... as items; each has its neighbours on both sides, of which others are the odd rows.
@@ -92,7 +92,7 @@ TEST(ReportPage, HoldsItemsOthersAndTheirPictures) {
   EXPECT_EQ(page.data["others"][1]["id"], "other 3");
   ASSERT_EQ(page.pictures["items"].size(), 10U);
   EXPECT_EQ(page.pictures["items"][1], to_base64(noise(2)));
-  EXPECT_EQ(page.pictures["items"][6], to_base64(half_picture(noise(3))));
+  EXPECT_EQ(page.pictures["items"][6], to_base64(half_thumbnail(noise(3))));
 }
 
 TEST(ReportPage, StaysWithinItsBound) {
@@ -172,14 +172,14 @@ TEST(ReportPage, PairsFollowTheItems) {
 }
 
 TEST(ReportPage, HalfPicturesAreOfWholeThumbnailsAlone) {
-  const cv::Mat half = cv::imdecode(half_picture(noise(1)), cv::IMREAD_COLOR);
+  const cv::Mat half = cv::imdecode(half_thumbnail(noise(1)), cv::IMREAD_COLOR);
   EXPECT_EQ(half.rows, 75);
   EXPECT_EQ(half.cols, 75);
-  EXPECT_TRUE(half_picture({}).empty());
-  EXPECT_TRUE(half_picture({0xFF, 0xD8, 1}).empty());
+  EXPECT_TRUE(half_thumbnail({}).empty());
+  EXPECT_TRUE(half_thumbnail({0xFF, 0xD8, 1}).empty());
   std::vector<uint8_t> small;
   cv::imencode(".jpg", cv::Mat(10, 10, CV_8UC3, cv::Scalar::all(9)), small);
-  EXPECT_TRUE(half_picture(small).empty());
+  EXPECT_TRUE(half_thumbnail(small).empty());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "host/report_pictures.h"
+#include "host/thumbnail.h"
 
 #include <opencv2/imgcodecs.hpp>
 
@@ -17,14 +17,21 @@ std::vector<uint8_t> encoded(const cv::Mat& image, int quality) {
 
 }  // namespace
 
-std::vector<uint8_t> jpeg_of(std::span<const uint8_t> pixels) {
+std::vector<uint8_t> thumbnail_of(std::span<const uint8_t> pixels) {
   return encoded(cv::Mat(kImageSize, kImageSize, CV_8UC3, const_cast<uint8_t*>(pixels.data())),
                  kWholeQuality);
 }
 
-std::vector<uint8_t> half_picture(const std::vector<uint8_t>& thumbnail) {
-  if (thumbnail.empty()) return {};
-  const cv::Mat image = decode_image(thumbnail, cv::IMREAD_REDUCED_COLOR_2);
+std::vector<uint8_t> thumbnail_pixels(const std::vector<uint8_t>& jpeg) {
+  if (jpeg.empty()) return {};
+  const cv::Mat image = decode_image(jpeg, cv::IMREAD_COLOR);
+  if (image.rows != kImageSize || image.cols != kImageSize || !image.isContinuous()) return {};
+  return {image.data, image.data + kImageBytes};
+}
+
+std::vector<uint8_t> half_thumbnail(const std::vector<uint8_t>& jpeg) {
+  if (jpeg.empty()) return {};
+  const cv::Mat image = decode_image(jpeg, cv::IMREAD_REDUCED_COLOR_2);
   if (image.rows != kImageSize / 2 || image.cols != kImageSize / 2) return {};
   return encoded(image, kHalfQuality);
 }
