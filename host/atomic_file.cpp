@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 #include <utility>
 
 #include "engine/error.h"
@@ -89,7 +90,7 @@ AtomicFile::AtomicFile(std::string path, int64_t reserve_bytes) : path_(std::mov
   }
   for (int counter = 0; descriptor_ < 0; ++counter) {
     temporary_ = temporary_path(path_, counter);
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ < 0 && errno != EEXIST && errno != EINTR) throw file_error("write", path_, errno);
     if (descriptor_ >= 0 && !hold(descriptor_, temporary_)) ::close(std::exchange(descriptor_, -1));
   }
@@ -116,6 +117,16 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
     if (count == 0) throw file_error("write", path_, EIO);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
   }
+}
+
+void AtomicFile::overwrite(int64_t offset, std::span<const std::byte> bytes) {
+  const off_t end = ::lseek(descriptor_, 0, SEEK_CUR);
+  if (end < 0 || ::lseek(descriptor_, offset, SEEK_SET) < 0) throw file_error("write", path_, errno);
+  if (offset < 0 || std::ssize(bytes) > end - offset) {
+    throw std::out_of_range(fmt::format("bytes {} + {} of {} are written anew", offset, bytes.size(), end));
+  }
+  write(bytes);
+  if (::lseek(descriptor_, end, SEEK_SET) < 0) throw file_error("write", path_, errno);
 }
 
 void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }

@@ -21,6 +21,10 @@ class AtomicFile {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
+  // In place of bytes that were written before.
+  void overwrite(int64_t offset, std::span<const std::byte> bytes);
+  // Open for reading too, until commit().
+  int descriptor() const { return descriptor_; }
   void commit();
 
  private:

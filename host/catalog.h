@@ -28,10 +28,11 @@ struct CatalogItem {
   std::map<std::string, std::string> columns;
 };
 
-// One finished piece of the list: items [first_item, first_item + items + refusals) of it.
+// What consecutive photos of one shard became: the whole shard, or a piece of it.
 struct ShardContent {
   int64_t shard = 0;
-  std::vector<CatalogItem> items;                // row is set by commit_shard
+  bool ends_shard = true;
+  std::vector<CatalogItem> items;                // row is set by the ledger
   std::vector<float> codes;                      // (items, 2888)
   std::vector<std::vector<uint8_t>> thumbnails;  // JPEG, one an item
   std::vector<Refusal> refusals;
@@ -56,8 +57,10 @@ class CatalogWriter {
   CatalogTotals totals() const;
   const Settings& begun_with() const;
   std::vector<Refusal> first_refusals(std::size_t most) const;
-  // Shards may come in any order; each is durable when this returns.
-  void commit_shard(const ShardContent& content);
+  // Shards may come in any order, each in one piece or several. A piece goes to the disk at once; the shard
+  // is durable when this returns from its last piece, and none of it stays where that never comes. After an
+  // exception the shard begins anew.
+  void write(ShardContent piece);
   // Once all shards are in: marks the catalog complete.
   void finish();
   // The photos are the same and lie below another folder.

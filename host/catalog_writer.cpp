@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -10,10 +9,9 @@
 #include "host/atomic_file.h"
 #include "host/catalog.h"
 #include "host/files.h"
-#include "host/fingerprint.h"
 #include "host/ledger.h"
 #include "host/npy.h"
-#include "kernels/topology.h"
+#include "host/shard_writer.h"
 
 namespace lookalike {
 namespace {
@@ -85,35 +83,6 @@ void remove_orphans(const CatalogPaths& paths, const std::set<int64_t>& finished
   }
 }
 
-void check_content(const ShardContent& content) {
-  const std::size_t rows = content.items.size();
-  if (content.codes.size() != rows * kCodeLength || content.thumbnails.size() != rows) {
-    throw std::invalid_argument(fmt::format("shard {}: {} items, {} numbers, {} thumbnails", content.shard,
-                                            rows, content.codes.size(), content.thumbnails.size()));
-  }
-  const auto bad = std::find_if(content.codes.begin(), content.codes.end(),
-                                [](float value) { return !std::isfinite(value); });
-  if (bad != content.codes.end()) {
-    const auto index = static_cast<std::size_t>(bad - content.codes.begin());
-    throw non_finite_error(fmt::format("number {} of the code of {} is {}, it is not stored, check the model",
-                                       index % kCodeLength, content.items[index / kCodeLength].id, *bad));
-  }
-}
-
-// The file's checksum.
-std::string publish_codes(const std::string& path, std::span<const float> codes) {
-  const std::string header = npy_header(static_cast<int64_t>(codes.size()) / kCodeLength, kCodeLength);
-  const auto bytes = std::as_bytes(codes);
-  AtomicFile file(path, static_cast<int64_t>(header.size() + bytes.size()));
-  file.write(header);
-  file.write(bytes);
-  file.commit();
-  Fingerprint hash;
-  hash.add_raw(std::as_bytes(std::span(header)));
-  hash.add_raw(bytes);
-  return hash.hex();
-}
-
 }  // namespace
 
 CatalogTotals look_at_catalog(const std::string& folder, const Model& model, const Settings& settings,
@@ -138,6 +107,7 @@ struct CatalogWriter::State {
   Settings begun_with;
   std::set<int64_t> finished;
   CatalogTotals totals;
+  std::unique_ptr<ShardWriter> open;  // of the shard whose last piece is still to come
 };
 
 CatalogWriter::CatalogWriter(const std::string& folder, const Model& model, const Settings& settings,
@@ -202,27 +172,24 @@ std::vector<Refusal> CatalogWriter::first_refusals(std::size_t most) const {
   return first;
 }
 
-void CatalogWriter::commit_shard(const ShardContent& content) {
+void CatalogWriter::write(ShardContent piece) {
   CatalogTotals& totals = state_->totals;
-  if (content.shard < 0 || content.shard >= totals.shards || finished(content.shard)) {
+  // Taken out: what throws leaves nothing open.
+  std::unique_ptr<ShardWriter> open = std::move(state_->open);
+  const int64_t shard = piece.shard;
+  if (shard < 0 || shard >= totals.shards || finished(shard) || (open && open->shard() != shard)) {
     throw std::invalid_argument(
-        fmt::format("shard {} is none of the {} or finished", content.shard, totals.shards));
+        fmt::format("shard {} is none of the {}, finished or not the next", shard, totals.shards));
   }
-  check_content(content);
-
-  ShardRecord record;
-  record.shard = content.shard;
-  record.rows = static_cast<int64_t>(content.items.size());
-  record.refused = static_cast<int64_t>(content.refusals.size());
-  record.items_checksum = Ledger::shard_checksum(content.items, content.refusals);
-  record.thumbnails_checksum = ThumbnailStore::shard_checksum(content.thumbnails);
-  // Readers of a folder of .npy files stumble over empty ones: no rows, no file.
-  if (record.rows > 0)
-    record.codes_checksum = publish_codes(state_->paths.shard(content.shard), content.codes);
-  state_->thumbnails->put_shard(content.shard, content.thumbnails);
-  state_->ledger->add_shard(record, content);
-
-  state_->finished.insert(content.shard);
+  if (!open) open = std::make_unique<ShardWriter>(state_->paths, shard, *state_->thumbnails);
+  const bool ends = piece.ends_shard;
+  open->append(std::move(piece));
+  if (!ends) {
+    state_->open = std::move(open);
+    return;
+  }
+  const ShardRecord record = open->finish(*state_->ledger);
+  state_->finished.insert(shard);
   totals.encoded += record.rows;
   totals.refused += record.refused;
   ++totals.shards_done;

@@ -10,7 +10,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <thread>
 
 #include "engine/error.h"
@@ -51,7 +50,7 @@ Outcome decode(const std::string& root, const PhotoItem& photo, const EncodePipe
     outcome.item.width = facts.width;
     outcome.item.height = facts.height;
     outcome.thumbnail = thumbnail_of({pixels, std::size_t{kImageBytes}});
-    outcome.thumbnail.shrink_to_fit();  // a shard keeps 2,048 of them
+    outcome.thumbnail.shrink_to_fit();  // hundreds are kept
   } catch (const RefusedPhoto& refused) {
     outcome.refusal = refused.what();
   }
@@ -74,7 +73,7 @@ class Pipeline {
     for (int i = 0; i < std::max(1, options_.decoders); ++i) {
       threads.emplace_back([this] { guarded([this] { decode_photos(); }); });
     }
-    threads.emplace_back([this] { guarded([this] { write_shards(); }); });
+    threads.emplace_back([this] { guarded([this] { write_pieces(); }); });
 
     const bool all = encode_batches(device);
     if (!all) stop();
@@ -191,21 +190,18 @@ class Pipeline {
     int64_t total = 0;
     for (const int64_t shard : shards_) total += shard_items(shard);
     std::unique_lock lock(mutex_);
-    ShardContent shard;
     while (done_ < total) {
       if (!wait_reporting(lock, [&] { return !open_.empty() && open_.front()->missing == 0; })) return false;
       std::unique_ptr<Batch> batch = std::move(open_.front());
       open_.pop_front();
       lock.unlock();
-      encode(device, *batch, shard);
+      ShardContent piece = encode(device, *batch);
       done_ += batch->count;
       lock.lock();
-      if (batch->ends_shard) {
-        if (!wait_reporting(lock, [&] { return !to_write_; })) return false;
-        to_write_ = std::move(shard);
-        shard = {};
-      }
       spare_.push_back(std::move(batch));
+      changed_.notify_all();
+      if (!wait_reporting(lock, [&] { return std::ssize(pieces_) < kPipelinePieces; })) return false;
+      pieces_.push_back(std::move(piece));
       changed_.notify_all();
     }
     if (callbacks_.report) {
@@ -215,10 +211,10 @@ class Pipeline {
     return true;
   }
 
-  // Appends the batch to the shard.
-  void encode(Device& device, Batch& batch, ShardContent& shard) {
-    shard.shard = batch.shard;
-    shard.codes.reserve(static_cast<std::size_t>(shard_items(batch.shard) * kCodeLength));
+  ShardContent encode(Device& device, Batch& batch) {
+    ShardContent piece;
+    piece.shard = batch.shard;
+    piece.ends_shard = batch.ends_shard;
     // Refused photos leave holes that the ones behind them close.
     int64_t kept = 0;
     for (int64_t i = 0; i < batch.count; ++i) {
@@ -229,48 +225,51 @@ class Pipeline {
       }
       ++kept;
     }
-    codes_.resize(static_cast<std::size_t>(kept * kCodeLength));
+    piece.codes.resize(static_cast<std::size_t>(kept * kCodeLength));
     const std::span<const uint8_t> pixels(batch.pixels);
-    if (kept > 0) device.encode(pixels.first(static_cast<std::size_t>(kept * kImageBytes)), codes_);
+    if (kept > 0) device.encode(pixels.first(static_cast<std::size_t>(kept * kImageBytes)), piece.codes);
 
-    auto code = codes_.begin();
+    // Codes that are not finite leave holes too.
+    auto code = piece.codes.begin(), end_of_kept = code;
     for (Outcome& outcome : batch.outcomes) {
       if (outcome.refusal.empty()) {
         const auto end = code + kCodeLength;
         if (std::all_of(code, end, [](float value) { return std::isfinite(value); })) {
-          shard.codes.insert(shard.codes.end(), code, end);
-          shard.items.push_back(std::move(outcome.item));
-          shard.thumbnails.push_back(std::move(outcome.thumbnail));
+          end_of_kept = end_of_kept == code ? end : std::copy(code, end, end_of_kept);
+          piece.items.push_back(std::move(outcome.item));
+          piece.thumbnails.push_back(std::move(outcome.thumbnail));
         } else {
           outcome.refusal = kCodeNotFinite;
         }
         code = end;
       }
       if (outcome.refusal.empty()) continue;
-      shard.refusals.push_back({outcome.item.id, outcome.item.path, outcome.refusal});
+      piece.refusals.push_back({outcome.item.id, outcome.item.path, outcome.refusal});
       ++refused_;
     }
+    piece.codes.erase(end_of_kept, piece.codes.end());
+    return piece;
   }
 
-  void write_shards() {
+  void write_pieces() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [&] { return to_write_ || no_more_shards_ || stopped_; });
-      if (!to_write_) return;
-      // It stays in its place while it is written: so one shard waits for the writer, never two.
+      changed_.wait(lock, [&] { return !pieces_.empty() || no_more_pieces_ || stopped_; });
+      if (pieces_.empty()) return;
+      ShardContent piece = std::move(pieces_.front());
       lock.unlock();
-      callbacks_.commit(*to_write_);
+      callbacks_.write(std::move(piece));
       lock.lock();
-      to_write_.reset();
+      pieces_.pop_front();  // its place was taken while it was written
       changed_.notify_all();
     }
   }
 
   void finish_writing() {
     std::unique_lock lock(mutex_);
-    no_more_shards_ = true;
+    no_more_pieces_ = true;
     changed_.notify_all();
-    changed_.wait(lock, [&] { return !to_write_ || failure_; });
+    changed_.wait(lock, [&] { return pieces_.empty() || failure_; });
     rethrow_failure();
   }
 
@@ -286,18 +285,17 @@ class Pipeline {
 
   // Of the device's stage alone.
   int64_t done_ = 0, refused_ = 0;
-  std::vector<float> codes_;
 
   std::mutex mutex_;  // all that follows
   std::condition_variable changed_;
-  bool stopped_ = false, no_more_shards_ = false;
+  bool stopped_ = false, no_more_pieces_ = false;
   std::exception_ptr failure_;
   std::size_t next_shard_ = 0;  // in shards_
   int64_t next_in_shard_ = 0;
   int64_t batches_ = 0;
   std::deque<std::unique_ptr<Batch>> open_;  // being filled or full, in order
   std::vector<std::unique_ptr<Batch>> spare_;
-  std::optional<ShardContent> to_write_;
+  std::deque<ShardContent> pieces_;  // encoded; the first is being written
 };
 
 }  // namespace

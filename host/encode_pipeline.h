@@ -1,8 +1,8 @@
 // Photos to shards of codes, with reading and decoding, encoding, and writing at work at the same time.
 //
-//   decoders (threads) -> batches of pixels -> the device (calling thread) -> shards -> writer (thread)
+//   decoders (threads) -> batches of pixels -> the device (calling thread) -> pieces -> writer (thread)
 //
-// Between the stages stand a handful of batches and one shard, however long the list is. A stage that fails
+// Between the stages stand a handful of batches, however long the list and a shard are. A stage that fails
 // ends all others before the failure is thrown again.
 #pragma once
 
@@ -20,6 +20,8 @@ namespace lookalike {
 
 // Batches of pixels at one time: one in the device, one ready, one or two being filled.
 inline constexpr int64_t kPipelineBatches = 4;
+// Encoded batches that wait for the writer: what it may fall behind while a shard is flushed.
+inline constexpr int64_t kPipelinePieces = 4;
 
 struct EncodePipelineOptions {
   PhotoRule rule;
@@ -30,11 +32,11 @@ struct EncodePipelineOptions {
 };
 
 struct EncodeCallbacks {
-  // From the writer's thread, in the order of `shards`, one at a time.
-  std::function<void(const ShardContent&)> commit;
+  // From the writer's thread: the shards in the order of `shards`, each in pieces of at most a batch.
+  std::function<void(ShardContent)> write;
   // From the calling thread, several times a second: photos of these shards that are through the device, and
-  // how many of them were refused. False stops: shards that are whole are still committed, others are
-  // dropped.
+  // how many of them were refused. False stops: what is encoded is still written, which may end in the middle
+  // of a shard.
   std::function<bool(int64_t done, int64_t refused)> report;
 };
 

@@ -11,6 +11,7 @@
 #include "host/encode_pipeline.h"
 #include "host/interrupt.h"
 #include "host/plan.h"
+#include "host/shard_writer.h"
 #include "host/standard_output.h"
 
 namespace lookalike {
@@ -44,9 +45,9 @@ Measurement measure(const PhotoTable& photos, EncodePipelineOptions options, Dev
   Measurement result;
   const auto start = std::chrono::steady_clock::now();
   EncodeCallbacks callbacks;
-  callbacks.commit = [&](const ShardContent& shard) {
-    for (const auto& jpeg : shard.thumbnails) result.thumbnail_bytes += std::ssize(jpeg);
-    result.kept += std::ssize(shard.thumbnails);
+  callbacks.write = [&](const ShardContent& piece) {
+    for (const auto& jpeg : piece.thumbnails) result.thumbnail_bytes += std::ssize(jpeg);
+    result.kept += std::ssize(piece.thumbnails);
   };
   callbacks.report = [&](int64_t done, int64_t refused) {
     if (done > result.photos) result.seconds = Seconds(std::chrono::steady_clock::now() - start).count();
@@ -82,10 +83,12 @@ Sizes sizes_of(const PhotoTable& photos) {
 }
 
 int64_t memory_bytes(const EncodePipelineOptions& options, int64_t listed, int64_t thumbnail) {
-  constexpr int64_t kShards = 2;  // at one time
+  constexpr int64_t kItem = 1024;  // what the ledger keeps of a photo, until its shard is whole
   const int64_t code = kCodeLength * int64_t{sizeof(float)};
-  return kFixedMemory + kPipelineBatches * std::min(options.batch_size, listed) * kImageBytes +
-         kShards * std::min(options.shard_rows, listed) * (code + thumbnail);
+  const int64_t batch = std::min(options.batch_size, listed);
+  return kFixedMemory + kPipelineBatches * batch * kImageBytes +
+         (1 + kPipelinePieces) * batch * (code + thumbnail) + std::min(kThumbnailsHeld, listed) * thumbnail +
+         std::min(options.shard_rows, listed) * kItem;
 }
 
 }  // namespace

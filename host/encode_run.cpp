@@ -123,7 +123,7 @@ std::string encode_missing(const EncodeCommandOptions& options, const EncodeJob&
   Progress progress(options.talk, "encode", before.listed);
   progress.set_resumed(resumed);
   EncodeCallbacks callbacks;
-  callbacks.commit = [&](const ShardContent& shard) { writer.commit_shard(shard); };
+  callbacks.write = [&](ShardContent piece) { writer.write(std::move(piece)); };
   callbacks.report = [&](int64_t done, int64_t refused) {
     const int64_t all = before.refused + refused;
     progress.update(resumed + done, all > 0 ? format_count(all) + " refused" : "");
@@ -186,7 +186,7 @@ EncodePipelineOptions pipeline_options(const EncodeCommandOptions& options, cons
 
 int run_encoding(const EncodeCommandOptions& options) {
   watch_signals();
-  // Shards and batches go back to the system when they are freed; glibc would come to keep two of each.
+  // Batches go back to the system when they are freed; glibc would come to keep two of each.
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
   const EncodeJob job(options);
   const int64_t listed = job.listed();

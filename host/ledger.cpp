@@ -234,7 +234,8 @@ CatalogTotals Ledger::totals() const {
   return totals;
 }
 
-void Ledger::add_shard(const ShardRecord& record, const ShardContent& content) {
+void Ledger::add_shard(const ShardRecord& record, const std::vector<CatalogItem>& items,
+                       const std::vector<Refusal>& refusals) {
   Transaction transaction(database_);
   Statement shard(database_,
                   "INSERT INTO shards (shard, file, rows, refused, codes_checksum, items_checksum, "
@@ -255,7 +256,7 @@ void Ledger::add_shard(const ShardRecord& record, const ShardContent& content) {
                  "INSERT INTO items (shard, \"row\", id, path, content_hash, width, height, label, columns) "
                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   int64_t row = 0;
-  for (const CatalogItem& one : content.items) {
+  for (const CatalogItem& one : items) {
     item.bind(record.shard, row++, one.id, one.path, one.content_hash, one.width, one.height, one.label,
               columns_text(one.columns));
     if (!item.insert()) throw twice(one.id);
@@ -263,7 +264,7 @@ void Ledger::add_shard(const ShardRecord& record, const ShardContent& content) {
   Statement refusal(database_,
                     "INSERT INTO refusals (shard, position, id, path, reason) VALUES (?, ?, ?, ?, ?)");
   int64_t position = 0;
-  for (const Refusal& one : content.refusals) {
+  for (const Refusal& one : refusals) {
     if (!refusal.bind(record.shard, position++, one.id, one.path, one.reason).insert()) throw twice(one.id);
   }
   transaction.commit();
@@ -345,12 +346,13 @@ ThumbnailStore::ThumbnailStore(const std::string& path, Database::Access access,
   check_schema(database_, kThumbnailApplication, kThumbnailSchema);
 }
 
-void ThumbnailStore::put_shard(int64_t shard, const std::vector<std::vector<uint8_t>>& thumbnails) {
+void ThumbnailStore::put(int64_t shard, int64_t first_row,
+                         const std::vector<std::vector<uint8_t>>& thumbnails) {
   Transaction transaction(database_);
   // Those of a run that was killed before it recorded the shard.
-  Statement(database_, "DELETE FROM thumbs WHERE shard = ?").bind(shard).run();
+  Statement(database_, "DELETE FROM thumbs WHERE shard = ? AND \"row\" >= ?").bind(shard, first_row).run();
   Statement insert(database_, "INSERT INTO thumbs (shard, \"row\", jpeg) VALUES (?, ?, ?)");
-  int64_t row = 0;
+  int64_t row = first_row;
   for (const std::vector<uint8_t>& jpeg : thumbnails) insert.bind(shard, row++, jpeg).run();
   transaction.commit();
 }
@@ -360,18 +362,19 @@ std::vector<uint8_t> ThumbnailStore::get(int64_t shard, int64_t row) const {
   return statement.bind(shard, row).step() ? statement.blob(0) : std::vector<uint8_t>();
 }
 
-std::vector<std::vector<uint8_t>> ThumbnailStore::shard(int64_t shard) const {
-  Statement statement(database_, "SELECT jpeg FROM thumbs WHERE shard = ? ORDER BY \"row\"");
-  statement.bind(shard);
-  std::vector<std::vector<uint8_t>> thumbnails;
-  while (statement.step()) thumbnails.push_back(statement.blob(0));
-  return thumbnails;
+int64_t ThumbnailStore::rows(int64_t shard) const {
+  Statement statement(database_, "SELECT count(*) FROM thumbs WHERE shard = ?");
+  statement.bind(shard).step();
+  return statement.integer(0);
 }
 
-std::string ThumbnailStore::shard_checksum(const std::vector<std::vector<uint8_t>>& thumbnails) {
+std::string ThumbnailStore::shard_checksum(int64_t shard) const {
   Fingerprint hash;
-  hash.add(thumbnails.size());
-  for (const std::vector<uint8_t>& jpeg : thumbnails) {
+  hash.add(static_cast<uint64_t>(rows(shard)));
+  Statement statement(database_, "SELECT jpeg FROM thumbs WHERE shard = ? ORDER BY \"row\"");
+  statement.bind(shard);
+  while (statement.step()) {
+    const std::vector<uint8_t> jpeg = statement.blob(0);
     hash.add(jpeg.size());
     hash.add_raw(std::as_bytes(std::span(jpeg)));
   }

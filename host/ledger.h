@@ -75,7 +75,8 @@ class Ledger {
   CatalogTotals totals() const;
 
   // One transaction. Throws E_USAGE for an id that is there already.
-  void add_shard(const ShardRecord& record, const ShardContent& content);
+  void add_shard(const ShardRecord& record, const std::vector<CatalogItem>& items,
+                 const std::vector<Refusal>& refusals);
 
   // Over all columns of the shard's items and refusals, in order: SQLite does not see a changed text.
   static std::string shard_checksum(const std::vector<CatalogItem>& items,
@@ -99,11 +100,11 @@ class ThumbnailStore {
 
   const Database& database() const { return database_; }
 
-  void put_shard(int64_t shard, const std::vector<std::vector<uint8_t>>& thumbnails);
+  // Rows first_row and on of the shard: these in place of all that were there. One transaction.
+  void put(int64_t shard, int64_t first_row, const std::vector<std::vector<uint8_t>>& thumbnails);
   std::vector<uint8_t> get(int64_t shard, int64_t row) const;  // empty: none
-  std::vector<std::vector<uint8_t>> shard(int64_t shard) const;
-
-  static std::string shard_checksum(const std::vector<std::vector<uint8_t>>& thumbnails);
+  int64_t rows(int64_t shard) const;
+  std::string shard_checksum(int64_t shard) const;
 
  private:
   Database database_;

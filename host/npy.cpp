@@ -11,6 +11,7 @@
 
 #include "engine/error.h"
 #include "host/files.h"
+#include "host/fingerprint.h"
 
 namespace lookalike {
 namespace {
@@ -50,6 +51,35 @@ std::string npy_header(int64_t rows, int64_t columns) {
   header += fmt::format("{}, {}), }}", rows, columns);
   header.resize(static_cast<std::size_t>(kNpyHeaderBytes) - 1, ' ');
   return header + '\n';
+}
+
+NpyWriter::NpyWriter(const std::string& path, int64_t columns) : path_(path), columns_(columns), file_(path) {
+  file_.write(npy_header(0, columns));
+}
+
+void NpyWriter::append(std::span<const float> rows) {
+  if (std::ssize(rows) % columns_ != 0) {
+    throw std::invalid_argument(fmt::format("{} floats are no rows of {}", rows.size(), columns_));
+  }
+  file_.write(std::as_bytes(rows));
+  rows_ += std::ssize(rows) / columns_;
+}
+
+std::string NpyWriter::commit() {
+  const std::string header = npy_header(rows_, columns_);
+  file_.overwrite(0, std::as_bytes(std::span(header)));
+  // Read back: the checksum begins with the header, and that is known only now.
+  constexpr int64_t kBlock = int64_t{1} << 20;
+  const int64_t size = kNpyHeaderBytes + rows_ * columns_ * int64_t{sizeof(float)};
+  Fingerprint hash;
+  std::vector<std::byte> block(static_cast<std::size_t>(std::min(kBlock, size)));
+  for (int64_t done = 0; done < size; done += std::ssize(block)) {
+    block.resize(static_cast<std::size_t>(std::min(kBlock, size - done)));
+    read_at(file_.descriptor(), path_, done, block);
+    hash.add_raw(block);
+  }
+  file_.commit();
+  return hash.hex();
 }
 
 // The header has one form for each shape, so the shape is parsed and everything else compared with that form.

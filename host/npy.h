@@ -6,12 +6,29 @@
 #include <string>
 #include <vector>
 
+#include "host/atomic_file.h"
+
 namespace lookalike {
 
 inline constexpr int64_t kNpyHeaderBytes = 128;
 
 // The 128 header bytes for (rows, columns) '<f4'.
 std::string npy_header(int64_t rows, int64_t columns);
+
+// A file that grows row by row and is published whole: rows are on their way to the disk when append returns.
+class NpyWriter {
+ public:
+  NpyWriter(const std::string& path, int64_t columns);
+  void append(std::span<const float> rows);  // (count, columns)
+  int64_t rows() const { return rows_; }
+  // Publishes the file; the XXH3-128 of all its bytes.
+  std::string commit();
+
+ private:
+  std::string path_;
+  int64_t rows_ = 0, columns_ = 0;
+  AtomicFile file_;
+};
 
 // Opened for reading rows with pread; the header is checked against the real file size first. Throws
 // E_DAMAGED.

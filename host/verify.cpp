@@ -85,12 +85,11 @@ void verify_shards(const CatalogPaths& paths, const Ledger& ledger, const Thumbn
       throw damaged(paths.ledger(), "the items of " + shard + " do not fit their checksum");
     }
     if (record.rows > 0) verify_codes(paths.shard(record.shard), record);
-    const std::vector<std::vector<uint8_t>> pictures = thumbnails.shard(record.shard);
-    if (static_cast<int64_t>(pictures.size()) != record.rows) {
+    if (const int64_t pictures = thumbnails.rows(record.shard); pictures != record.rows) {
       throw damaged(paths.thumbnails(),
-                    fmt::format("{} has {} pictures for {} rows", shard, pictures.size(), record.rows));
+                    fmt::format("{} has {} pictures for {} rows", shard, pictures, record.rows));
     }
-    if (ThumbnailStore::shard_checksum(pictures) != record.thumbnails_checksum) {
+    if (thumbnails.shard_checksum(record.shard) != record.thumbnails_checksum) {
       throw damaged(paths.thumbnails(), "the pictures of " + shard + " do not fit their checksum");
     }
   }

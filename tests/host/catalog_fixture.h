@@ -52,6 +52,18 @@ class CatalogTestBase : public ScratchTest {
     }
     return content;
   }
+  // One photo each.
+  static std::vector<ShardContent> pieces(const ShardContent& whole) {
+    std::vector<ShardContent> all;
+    for (std::size_t i = 0; i < whole.items.size(); ++i) {
+      const auto first = whole.codes.begin() + static_cast<std::ptrdiff_t>(i) * kCodeLength;
+      all.push_back(
+          {whole.shard, false, {whole.items[i]}, {first, first + kCodeLength}, {whole.thumbnails[i]}, {}});
+    }
+    for (const Refusal& refusal : whole.refusals) all.push_back({whole.shard, false, {}, {}, {}, {refusal}});
+    all.back().ends_shard = true;
+    return all;
+  }
   static float code(int number, int i) { return static_cast<float>(number) + static_cast<float>(i) / 4096; }
 
   static CatalogWriter writer(const std::string& folder, bool force = false) {
@@ -62,7 +74,7 @@ class CatalogTestBase : public ScratchTest {
   static void finish(const std::string& folder, bool force = false) {
     CatalogWriter catalog = writer(folder, force);
     for (int64_t s = 0; s < kShards; ++s) {
-      if (!catalog.finished(s)) catalog.commit_shard(shard(s));
+      if (!catalog.finished(s)) catalog.write(shard(s));
     }
     catalog.finish();
   }

@@ -107,14 +107,14 @@ TEST_F(CatalogTest, ReadingLeavesNoTrace) {
 
 TEST_F(CatalogTest, GoesOnAfterAKillToTheSameBytes) {
   finish(at("unbroken"));
-  { writer(at("c")).commit_shard(shard(3)); }
+  { writer(at("c")).write(shard(3)); }
   // What a kill leaves: a shard that was published and not recorded, its thumbnails, files half written.
   put("c/codes/codes_00001.npy", npy_header(1, kCodeLength) + std::string(kCodeLength * 4, 'x'));
   put("c/codes/codes_00002.npy", "orphan of a shard that will have no file");
   put("c/codes/.codes_00000.npy.tmp-1-0", "half");
   put("c/.model.safetensors.tmp-1-0", "half");
   put("c/.lock", "process 1 on nowhere\n");
-  ThumbnailStore(at("c/thumbs.sqlite"), Database::Access::kWrite).put_shard(0, {{1}, {2}, {3}, {4}, {5}});
+  ThumbnailStore(at("c/thumbs.sqlite"), Database::Access::kWrite).put(0, 0, {{1}, {2}, {3}, {4}, {5}});
   {
     CatalogWriter catalog = writer(at("c"));
     EXPECT_TRUE(catalog.finished(3));
@@ -157,7 +157,7 @@ TEST_F(CatalogTest, SurvivesKillsAnywhere) {
 }
 
 TEST_F(CatalogTest, ReadsPastATransactionThatWasCutOff) {
-  { writer(at("c")).commit_shard(shard(0)); }
+  { writer(at("c")).write(shard(0)); }
   const pid_t child = fork();
   if (child == 0) {
     Database database(at("c/catalog.sqlite"), Database::Access::kWrite);
@@ -177,9 +177,9 @@ TEST_F(CatalogTest, ReadsPastATransactionThatWasCutOff) {
 
 TEST_F(CatalogTest, IsReadWhileItIsWritten) {
   CatalogWriter catalog = writer(at("c"));
-  catalog.commit_shard(shard(1));
+  catalog.write(shard(1));
   const CatalogReader early(at("c"));
-  catalog.commit_shard(shard(0));
+  catalog.write(shard(0));
   const CatalogReader late(at("c"));
   EXPECT_FALSE(early.complete());
   EXPECT_EQ(early.rows(), 3);
@@ -192,7 +192,7 @@ TEST_F(CatalogTest, IsReadWhileItIsWritten) {
 }
 
 TEST_F(CatalogTest, RefusesOtherSettingsByName) {
-  { writer(at("c")).commit_shard(shard(0)); }
+  { writer(at("c")).write(shard(0)); }
   const std::string before = fingerprint(at("c"));
   const auto open = [&](const Settings& given, const Model& other, int64_t listed, int64_t shards) {
     return [=, this] { CatalogWriter(at("c"), other, given, listed, shards, false); };
@@ -216,7 +216,7 @@ TEST_F(CatalogTest, RefusesOtherSettingsByName) {
 }
 
 TEST_F(CatalogTest, ForceStartsOverAndTouchesNothingElse) {
-  { CatalogWriter(at("c"), model(2), {{"photo_rule", "crop"}}, 3, 1, false).commit_shard(shard(0)); }
+  { CatalogWriter(at("c"), model(2), {{"photo_rule", "crop"}}, 3, 1, false).write(shard(0)); }
   put("c/notes.txt", "mine");
   put("c/codes/mine.npy", "mine");
   std::filesystem::create_directory(at("c/sketch"));
@@ -271,7 +271,7 @@ TEST_F(CatalogTest, LeavesForeignFoldersAlone) {
 TEST_F(CatalogTest, MissingThumbnailsAreDamageWhereShardsHaveThem) {
   { writer(at("c")); }
   std::filesystem::remove(at("c/thumbs.sqlite"));
-  { writer(at("c")).commit_shard(shard(0)); }  // none was finished: made again
+  { writer(at("c")).write(shard(0)); }  // none was finished: made again
   std::filesystem::remove(at("c/thumbs.sqlite"));
   expect_error(ExitCode::kDamaged, "thumbs.sqlite: it is missing", [&] { finish(at("c")); });
   EXPECT_FALSE(std::filesystem::exists(at("c/thumbs.sqlite")));
@@ -289,7 +289,7 @@ TEST_F(CatalogTest, PathsFollowTheRoot) {
   content.refusals[0].path = "c.jpg";
   {
     CatalogWriter catalog(at("c"), model(), settings, kListed, kShards, false);
-    catalog.commit_shard(content);
+    catalog.write(content);
   }
   EXPECT_EQ(CatalogReader(at("c")).item(0).path, "/here/a/b.jpg");
   EXPECT_EQ(CatalogReader(at("c")).item(1).path, content.items[1].path);  // absolute
@@ -311,43 +311,80 @@ TEST_F(CatalogTest, StoresNoCodeThatIsNotFinite) {
     ShardContent content = shard(1);
     content.codes[2 * kCodeLength + 7] = value;
     expect_error(ExitCode::kNonFinite, "number 7 of the code of " + item(5).id,
-                 [&] { catalog.commit_shard(content); });
+                 [&] { catalog.write(content); });
   }
   EXPECT_TRUE(tree(at("c/codes")).empty());
   EXPECT_FALSE(catalog.finished(1));
-  catalog.commit_shard(shard(1));
+  catalog.write(shard(1));
+}
+
+TEST_F(CatalogTest, PiecesMakeTheShardThatTheWholeMakes) {
+  finish(at("whole"));
+  {
+    CatalogWriter catalog = writer(at("pieces"));
+    for (int64_t s = 0; s < kShards; ++s) {
+      for (const ShardContent& piece : pieces(shard(s))) catalog.write(piece);
+    }
+    catalog.finish();
+  }
+  EXPECT_EQ(fingerprint(at("pieces")), fingerprint(at("whole")));
+  EXPECT_NO_THROW(verify_artefact(at("pieces")));
+  for (int64_t row = 0; row < 8; ++row) {
+    EXPECT_EQ(CatalogReader(at("pieces")).thumbnail(row), CatalogReader(at("whole")).thumbnail(row));
+  }
+}
+
+TEST_F(CatalogTest, AShardWithoutItsLastPieceLeavesNothing) {
+  finish(at("whole"));
+  {
+    CatalogWriter catalog = writer(at("c"));
+    catalog.write(pieces(shard(1))[0]);
+    EXPECT_THROW(catalog.write(shard(0)), std::invalid_argument);  // which ends shard 1 too
+    catalog.write(shard(0));
+    catalog.write(pieces(shard(1))[0]);
+    EXPECT_FALSE(catalog.finished(1));
+    EXPECT_EQ(CatalogReader(at("c")).rows(), 2);
+  }
+  EXPECT_EQ(tree(at("c/codes")), std::vector<std::string>{"codes_00000.npy"});
+  // And what a kill would leave in the thumbnails' database.
+  ThumbnailStore(at("c/thumbs.sqlite"), Database::Access::kWrite).put(1, 0, {{1}, {2}, {3}, {4}, {5}});
+  ThumbnailStore(at("c/thumbs.sqlite"), Database::Access::kWrite).put(2, 0, {{6}});  // all are refused now
+  finish(at("c"));
+  EXPECT_EQ(fingerprint(at("c")), fingerprint(at("whole")));
+  EXPECT_EQ(ThumbnailStore(at("c/thumbs.sqlite"), Database::Access::kRead).rows(2), 0);
+  EXPECT_NO_THROW(verify_artefact(at("c")));
 }
 
 TEST_F(CatalogTest, RefusesAnIdThatComesTwice) {
   CatalogWriter catalog = writer(at("c"));
-  catalog.commit_shard(shard(0));
+  catalog.write(shard(0));
   ShardContent content = shard(1);
   content.items[1].id = item(0).id;
-  expect_error(ExitCode::kUsage, item(0).id, [&] { catalog.commit_shard(content); });
+  expect_error(ExitCode::kUsage, item(0).id, [&] { catalog.write(content); });
   content = shard(1);
   content.refusals = {{"x", "", ""}, {"x", "", ""}};
-  expect_error(ExitCode::kUsage, "id x", [&] { catalog.commit_shard(content); });
+  expect_error(ExitCode::kUsage, "id x", [&] { catalog.write(content); });
   content = shard(1);
   content.items[0].id = std::string("a\0b", 3);
-  expect_error(ExitCode::kUsage, "NUL", [&] { catalog.commit_shard(content); });
+  expect_error(ExitCode::kUsage, "NUL", [&] { catalog.write(content); });
   EXPECT_FALSE(catalog.finished(1));
   EXPECT_EQ(catalog.totals().encoded, 2);
-  catalog.commit_shard(shard(1));
+  catalog.write(shard(1));
 }
 
 TEST_F(CatalogTest, HoldsItsCallerToTheContract) {
   CatalogWriter catalog = writer(at("c"));
-  catalog.commit_shard(shard(0));
-  EXPECT_THROW(catalog.commit_shard(shard(0)), std::invalid_argument);
-  EXPECT_THROW(catalog.commit_shard(shard(4)), std::invalid_argument);
-  EXPECT_THROW(catalog.commit_shard(shard(-1)), std::invalid_argument);
+  catalog.write(shard(0));
+  EXPECT_THROW(catalog.write(shard(0)), std::invalid_argument);
+  EXPECT_THROW(catalog.write(shard(4)), std::invalid_argument);
+  EXPECT_THROW(catalog.write(shard(-1)), std::invalid_argument);
   EXPECT_THROW(catalog.finish(), std::logic_error);
   ShardContent content = shard(1);
   content.codes.pop_back();
-  EXPECT_THROW(catalog.commit_shard(content), std::invalid_argument);
+  EXPECT_THROW(catalog.write(content), std::invalid_argument);
   content = shard(1);
   content.thumbnails.pop_back();
-  EXPECT_THROW(catalog.commit_shard(content), std::invalid_argument);
+  EXPECT_THROW(catalog.write(content), std::invalid_argument);
   expect_error(ExitCode::kUsage, "100000", [&] { CatalogWriter(at("d"), model(), {}, 1, 100'001, false); });
   EXPECT_THROW(CatalogWriter(at("d"), model(), {{"complete", "1"}}, 1, 1, false), std::invalid_argument);
 }

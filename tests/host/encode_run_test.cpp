@@ -47,9 +47,11 @@ class EncodePipelineTest : public ScratchTest {
     options.shard_rows = kShardRows;
     Run result;
     result.finished = encode_shards(device, PhotoTable(photos), shards, options,
-                                    {[&](const ShardContent& shard) {
-                                       if (on_commit) on_commit(shard);
-                                       result.shards.push_back(shard);
+                                    {[&](const ShardContent& piece) {
+                                       if (on_write) on_write(piece);
+                                       EXPECT_LE(piece.items.size() + piece.refusals.size(),
+                                                 static_cast<std::size_t>(batch_size));
+                                       add(piece, result.shards);
                                      },
                                      [&](int64_t done, int64_t refused) {
                                        EXPECT_GE(done, result.done);
@@ -60,10 +62,23 @@ class EncodePipelineTest : public ScratchTest {
     return result;
   }
 
+  // Pieces of one shard come one after the other.
+  static void add(const ShardContent& piece, std::vector<ShardContent>& shards) {
+    if (shards.empty() || shards.back().ends_shard) shards.push_back({piece.shard, false, {}, {}, {}, {}});
+    ShardContent& shard = shards.back();
+    EXPECT_EQ(shard.shard, piece.shard);
+    const auto append = [](auto& all, const auto& more) { all.insert(all.end(), more.begin(), more.end()); };
+    append(shard.items, piece.items);
+    append(shard.codes, piece.codes);
+    append(shard.thumbnails, piece.thumbnails);
+    append(shard.refusals, piece.refusals);
+    shard.ends_shard = piece.ends_shard;
+  }
+
   PhotoList photos;
   FakeDevice device;
   std::atomic<bool> stop = false;
-  std::function<void(const ShardContent&)> on_commit;
+  std::function<void(const ShardContent&)> on_write;
 };
 
 TEST_F(EncodePipelineTest, ListedIsEncodedAndRefusedInTheListsOrder) {
@@ -145,12 +160,12 @@ TEST_F(EncodePipelineTest, EncodesTheShardsThatAreAskedFor) {
 }
 
 TEST_F(EncodePipelineTest, AFailedWriterEndsTheRun) {
-  int commits = 0;
-  on_commit = [&](const ShardContent&) {
-    if (++commits == 2) throw system_error("the disk is full");
+  int pieces = 0;
+  on_write = [&](const ShardContent&) {
+    if (++pieces == 2) throw system_error("the disk is full");
   };
   expect_error(ExitCode::kSystem, "the disk is full", [&] { run(3, 1); });
-  EXPECT_EQ(commits, 2);
+  EXPECT_EQ(pieces, 2);
 }
 
 TEST_F(EncodePipelineTest, AFailedDeviceEndsTheRun) {
@@ -168,15 +183,17 @@ TEST_F(EncodePipelineTest, AFailedReportEndsTheRun) {
                std::runtime_error);
 }
 
-TEST_F(EncodePipelineTest, AStopKeepsWholeShardsAlone) {
-  on_commit = [&](const ShardContent& shard) { stop = shard.shard == 1; };
+TEST_F(EncodePipelineTest, AStopWritesWhatIsEncoded) {
+  on_write = [&](const ShardContent& piece) { stop = piece.shard == 1; };
   const Run result = run(2, 1);
   EXPECT_FALSE(result.finished);
   ASSERT_GE(result.shards.size(), 2U);
   EXPECT_LT(result.shards.size(), 5U);
   for (std::size_t s = 0; s < result.shards.size(); ++s) {
     EXPECT_EQ(result.shards[s].shard, static_cast<int64_t>(s));
-    EXPECT_EQ(result.shards[s].items.size() + result.shards[s].refusals.size(), 5U);
+    const std::size_t photos_of_shard = result.shards[s].items.size() + result.shards[s].refusals.size();
+    EXPECT_EQ(result.shards[s].ends_shard, photos_of_shard == 5);
+    EXPECT_TRUE(result.shards[s].ends_shard || s + 1 == result.shards.size());
   }
 }
 

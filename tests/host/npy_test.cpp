@@ -32,6 +32,22 @@ TEST_F(NpyTest, WritesNumpysOwnHeader) {
   EXPECT_EQ(npy_header(most, most).back(), '\n');
 }
 
+TEST_F(NpyTest, AGrowingFileIsTheOneWrittenAtOnce) {
+  std::vector<float> values(300 * 1000);  // more than one block of its checksum
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) - 4.5F;
+  const std::string whole = npy_header(300, 1000) + floats(values);
+  NpyWriter writer(at("a.npy"), 1000);
+  const std::span<const float> all(values);
+  writer.append(all.first(1000));
+  writer.append({});
+  writer.append(all.subspan(1000));
+  EXPECT_EQ(writer.rows(), 300);
+  EXPECT_FALSE(std::filesystem::exists(at("a.npy")));
+  EXPECT_THROW(writer.append(all.first(999)), std::invalid_argument);
+  EXPECT_EQ(writer.commit(), xxh3_hex(std::as_bytes(std::span(whole))));
+  EXPECT_EQ(get("a.npy"), whole);
+}
+
 TEST_F(NpyTest, ReadsRowsAnywhere) {
   std::vector<float> values(7 * 3);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) - 4.5F;

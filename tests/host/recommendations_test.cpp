@@ -140,7 +140,7 @@ class QueriesTest : public ScratchTest {
     CatalogWriter writer(at("c"), model, {}, 3, 1, false);
     EncodePipelineOptions options;
     encode_shards(device, PhotoTable(photos), {0}, options,
-                  {[&](const ShardContent& shard) { writer.commit_shard(shard); }, {}});
+                  {[&](const ShardContent& shard) { writer.write(shard); }, {}});
     writer.finish();
   }
   QuerySet resolve(const std::vector<std::string>& names) {

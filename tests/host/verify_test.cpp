@@ -47,7 +47,7 @@ TEST_F(VerifyTest, AsksForAModelOrACatalog) {
 }
 
 TEST_F(VerifyTest, TakesAnUnfinishedCatalog) {
-  { writer(at("u")).commit_shard(shard(1)); }
+  { writer(at("u")).write(shard(1)); }
   put("u/codes/codes_00000.npy", "published and not recorded when the run was killed");
   EXPECT_THAT(verify_artefact(at("u"))[1], HasSubstr("1 of 4 shards"));
 }
@@ -131,7 +131,7 @@ TEST_F(VerifyTest, FindsAnIdThatIsEncodedAndRefused) {
   CatalogWriter catalog = writer(at("u"));
   ShardContent content = shard(0);
   content.refusals[0].id = content.items[0].id;
-  catalog.commit_shard(content);
+  catalog.write(content);
   expect_error(ExitCode::kDamaged, "encoded and refused", [&] { verify_artefact(at("u")); });
 }
 
