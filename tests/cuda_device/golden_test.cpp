@@ -2,6 +2,7 @@
 #include "tests/cuda/device_test.h"
 #include "tests/cuda_device/device_under_test.h"
 #include "tests/golden/golden_device.h"
+#include "tests/golden/reference_steps.h"
 
 namespace lookalike::test {
 namespace {
@@ -20,17 +21,24 @@ TEST_F(CudaGolden, Codes) {
   }
 }
 
-// Parts of one image, so that a batch is cut. At step 7 of `photos` two elements of a window of enc3
-// are 2.1e-8 apart, less than float32 can tell at 0.25, and whichever wins is right. One of a channel's N x
-// 19 x 19 windows then moves its share of a gradient that Adam scales to the rate.
+// Parts of one image, so that a batch is cut.
+//
+// Before step 7 of `photos` the two largest elements of one window of enc3 are 2.3e-8 apart at 0.248, one and
+// a half units of float32: whichever wins is right, and the gradient then goes to one place or the other.
+// That alone moves a weight of enc2 by 6.7e-7, more than ten times Keras's error, which had no such turn. So
+// a run may be the exact one, or the exact one with this tie turned; each has no more than the usual bound.
 TEST_F(CudaGolden, TenAdamSteps) {
+  constexpr PoolWindow kTie{.step = 7, .image = 1, .stage = 2, .y = 1, .x = 7, .c = 1};
   const auto device = small_cuda_device(2, 1);
-  for (const char* name : kGoldenCases) {
+  for (const char* name : kStepCases) {
     const GoldenCase golden = load_golden(name);
-    const double tie = std::string(name) == "photos"
-                           ? golden.adam.learning_rate / static_cast<double>(golden.count * 19 * 19)
-                           : 0.0;
-    expect_ten_adam_steps(*device, golden, tie);
+    const std::vector<float> actual = run_ten_adam_steps(*device, golden);
+    auto close = stepped_weights(golden, load_parameters(golden, "weights_after_10_adam_steps"), actual);
+    if (!close && std::string_view(name) == "photos") {
+      const std::vector<double> turned = ten_steps(golden, &kTie).parameters;
+      close = stepped_weights(golden, {turned.begin(), turned.end()}, actual);
+    }
+    EXPECT_TRUE(close);
   }
 }
 

@@ -50,7 +50,7 @@ TEST_P(Golden, Activations) {
 TEST_P(Golden, LossAndGradient) {
   const auto packed = cpu::make_packed_parameters();
   const auto workspace = cpu::make_workspace();
-  for (const char* name : kGoldenCases) {
+  for (const char* name : kStepCases) {
     const GoldenCase golden = load_golden(name);
     const std::vector<float> parameters = load_parameters(golden, "weights");
     cpu::pack(std::span<const float, kParameterCount>(parameters), *packed);
@@ -77,7 +77,7 @@ TEST_P(Golden, LossAndGradient) {
 
 TEST_P(Golden, TenAdamSteps) {
   const auto device = make_cpu_device(2);
-  for (const char* name : kGoldenCases) expect_ten_adam_steps(*device, load_golden(name));
+  for (const char* name : kStepCases) expect_ten_adam_steps(*device, load_golden(name));
 }
 
 LOOKALIKE_FOR_EACH_TARGET(Golden);

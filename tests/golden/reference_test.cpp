@@ -2,10 +2,8 @@
 // float32 values, far inside what the kernels are allowed.
 #include <gtest/gtest.h>
 
-#include "tests/golden/golden.h"
-#include "tests/reference/adam.h"
-#include "tests/reference/autoencoder.h"
-#include "tests/support/inputs.h"
+#include "tests/golden/golden_device.h"
+#include "tests/golden/reference_steps.h"
 
 namespace lookalike::test {
 namespace {
@@ -20,33 +18,19 @@ class ReferenceGolden : public ::testing::TestWithParam<const char*> {
     const double bound = 0x1p-24 * largest(expected) + 1e-12;
     return within(where, expected, actual, [bound](std::size_t) { return bound; });
   }
-
-  static reference::Tensor image(const GoldenCase& golden, int64_t n) {
-    return reference::unit_image(std::span(golden.images).subspan(static_cast<std::size_t>(n * kImageBytes)),
-                                 kImageSize, kImageChannels);
-  }
-
-  // Mean loss of the batch; its gradient goes to `gradient`.
-  static double batch(const GoldenCase& golden, const std::vector<double>& parameters,
-                      std::vector<double>& gradient) {
-    gradient.assign(kParameterCount, 0.0);
-    double loss = 0.0;
-    const double scale = 1.0 / static_cast<double>(golden.count * kImageBytes);
-    for (int64_t n = 0; n < golden.count; ++n) {
-      const auto part = reference::loss_and_gradient(kStages, parameters, image(golden, n), scale);
-      loss += part.loss_sum * scale;
-      for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] += part.gradient[i];
-    }
-    return loss;
-  }
 };
 
-TEST_P(ReferenceGolden, Activations) {
+class ReferenceActivations : public ReferenceGolden {};  // `four` has none
+
+TEST_P(ReferenceActivations, AreKeras) {
   const GoldenCase golden = load_golden(GetParam());
   const auto parameters = doubles(load_parameters(golden, "weights"));
   const std::array<const char*, 6> names = {"pool1", "pool2", "pool3", "dec1", "dec2", "dec3"};
   for (int64_t n = 0; n < golden.count; ++n) {
-    const reference::Trace trace = reference::forward(kStages, parameters, image(golden, n));
+    const reference::Trace trace = reference::forward(
+        kStages, parameters,
+        reference::unit_image(std::span(golden.images).subspan(static_cast<std::size_t>(n * kImageBytes)),
+                              kImageSize, kImageChannels));
     const auto check = [&](const std::string& name, const reference::Tensor& actual) {
       const auto all = read_npy<float>(golden_folder(golden.name) / "activations" / (name + ".npy"));
       const auto size = static_cast<std::ptrdiff_t>(actual.values.size());
@@ -62,7 +46,7 @@ TEST_P(ReferenceGolden, Activations) {
 TEST_P(ReferenceGolden, LossAndGradient) {
   const GoldenCase golden = load_golden(GetParam());
   std::vector<double> gradient;
-  const double loss = batch(golden, doubles(load_parameters(golden, "weights")), gradient);
+  const double loss = batch_gradient(golden, doubles(load_parameters(golden, "weights")), gradient);
   EXPECT_NEAR(loss, golden.facts.at("losses").at(0).get<double>(), 1e-12);
   for (const ParameterTensor& tensor : parameter_tensors()) {
     const auto actual = std::span(gradient).subspan(static_cast<std::size_t>(tensor.offset),
@@ -74,25 +58,24 @@ TEST_P(ReferenceGolden, LossAndGradient) {
 
 TEST_P(ReferenceGolden, TenAdamSteps) {
   const GoldenCase golden = load_golden(GetParam());
-  auto parameters = doubles(load_parameters(golden, "weights"));
-  std::vector<double> m(kParameterCount), v(kParameterCount), gradient;
-  for (std::size_t step = 0; step <= 10; ++step) {
-    const double loss = batch(golden, parameters, gradient);
-    EXPECT_NEAR(loss, golden.facts.at("losses").at(step).get<double>(), 1e-10) << "before step " << step + 1;
-    if (step < 10)
-      reference::adam_step(golden.adam, static_cast<int64_t>(step) + 1, gradient, parameters, m, v);
-  }
+  TenSteps steps = ten_steps(golden);
+  std::vector<double> gradient;
+  steps.losses.push_back(batch_gradient(golden, steps.parameters, gradient));
+  const std::vector<double> expected_losses = golden.facts.at("losses");
+  EXPECT_TRUE(within({"losses before and after ten Adam steps", {11}, golden.name}, expected_losses,
+                     steps.losses, [](std::size_t) { return 1e-10; }));
   for (const ParameterTensor& tensor : parameter_tensors()) {
     const auto actual =
-        std::span(parameters)
+        std::span(steps.parameters)
             .subspan(static_cast<std::size_t>(tensor.offset), static_cast<std::size_t>(tensor.size()));
     EXPECT_TRUE(rounded({tensor.name + " after ten Adam steps", tensor.shape, golden.name},
                         load_tensor(golden, "weights_after_10_adam_steps", tensor), actual));
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, ReferenceGolden, ::testing::Values("photos", "noise", "flat"),
-                         [](const auto& golden) { return std::string(golden.param); });
+constexpr auto kName = [](const auto& golden) { return std::string(golden.param); };
+INSTANTIATE_TEST_SUITE_P(Cases, ReferenceActivations, ::testing::ValuesIn(kGoldenCases), kName);
+INSTANTIATE_TEST_SUITE_P(Cases, ReferenceGolden, ::testing::ValuesIn(kStepCases), kName);
 
 }  // namespace
 }  // namespace lookalike::test
