@@ -13,53 +13,81 @@ namespace {
 // Queries in one pass over the catalog: 47 MB of codes, and what a device has to hold at once.
 constexpr int64_t kBatch = 4096;
 
-void require_finite(std::span<const float> codes) {
+std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
+
+void require_finite(std::span<const float> codes, int64_t dimension) {
   for (std::size_t i = 0; i < codes.size(); ++i) {
     if (!std::isfinite(codes[i])) {
-      throw usage_error("query " + std::to_string(i / kCodeLength) + " of the search has a number that is " +
-                        "not finite at position " + std::to_string(i % kCodeLength) +
+      throw usage_error("query " + std::to_string(i / as_size(dimension)) + " of the search has a number " +
+                        "that is not finite at position " + std::to_string(i % as_size(dimension)) +
                         ", encode its photo again");
     }
   }
 }
 
+// queries (Q, D), of one batch.
+TopK nearest(Device& device, std::span<const float> queries, int64_t dimension, const CodeSource& catalog,
+             const SearchLimits& limits) {
+  const TopK none(std::ssize(queries) / dimension, limits.k, limits.most);
+  TopK best = none;
+  if (catalog.nearest && catalog.nearest(queries, limits, best)) return best;
+  best = none;
+  catalog.for_each_block([&](int64_t first_row, std::span<const float> rows) {
+    SearchBlock block;
+    block.queries = queries;
+    block.rows = rows;
+    block.dimension = dimension;
+    block.first_row = first_row;
+    if (!limits.allowed.empty()) {
+      block.allowed = limits.allowed.subspan(as_size(first_row), rows.size() / as_size(dimension));
+    }
+    device.nearest(block, best);
+  });
+  return best;
+}
+
 }  // namespace
 
 std::vector<std::vector<Neighbour>> search(Device& device, const SearchQueries& queries,
-                                           const CodeSource& catalog, int64_t k) {
-  const int64_t count = static_cast<int64_t>(queries.codes.size()) / kCodeLength;
-  if (count * kCodeLength != static_cast<int64_t>(queries.codes.size()) ||
-      (!queries.self_rows.empty() && static_cast<int64_t>(queries.self_rows.size()) != count)) {
-    throw std::logic_error("search: queries are not (Q, 2888) with Q self rows");
+                                           const CodeSource& catalog, const SearchLimits& limits) {
+  const int64_t count = std::ssize(queries.codes) / queries.dimension;
+  if (count * queries.dimension != std::ssize(queries.codes) ||
+      (!queries.self_rows.empty() && std::ssize(queries.self_rows) != count)) {
+    throw std::logic_error("search: queries are not (Q, D) with Q self rows");
   }
+  if (!limits.allowed.empty() && std::ssize(limits.allowed) != catalog.rows) {
+    throw std::logic_error("search: the mask is not one of the catalog");
+  }
+  const int64_t k = limits.k;
   if (k < 1) throw usage_error("k is " + std::to_string(k) + ", ask for at least 1 neighbour");
-  require_finite(queries.codes);
+  require_finite(queries.codes, queries.dimension);
 
-  const auto self = [&](int64_t q) {
-    return queries.self_rows.empty() ? -1 : queries.self_rows[static_cast<std::size_t>(q)];
-  };
-  std::vector<std::vector<Neighbour>> results(static_cast<std::size_t>(count));
+  // One more than asked for: a query's own row, if it is there, is then left out.
+  SearchLimits wider = limits;
+  wider.k = std::min(catalog.rows, std::min(k, catalog.rows) + (queries.self_rows.empty() ? 0 : 1));
+  std::vector<std::vector<Neighbour>> results(as_size(count));
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t batch = std::min(kBatch, count - first);
-    // One more than asked for: a query's own row, if it is there, is then left out.
-    TopK best(batch, std::min(catalog.rows, std::min(k, catalog.rows) + (queries.self_rows.empty() ? 0 : 1)));
-    const auto codes = queries.codes.subspan(static_cast<std::size_t>(first * kCodeLength),
-                                             static_cast<std::size_t>(batch * kCodeLength));
-    catalog.for_each_block([&](int64_t first_row, std::span<const float> rows) {
-      SearchBlock block;
-      block.queries = codes;
-      block.rows = rows;
-      block.first_row = first_row;
-      device.nearest(block, best);
-    });
+    TopK best = nearest(device,
+                        queries.codes.subspan(as_size(first * queries.dimension),
+                                              as_size(batch * queries.dimension)),
+                        queries.dimension, catalog, wider);
     for (int64_t q = 0; q < batch; ++q) {
       auto list = best.take(q);
-      std::erase_if(list, [&](const Neighbour& neighbour) { return neighbour.row == self(first + q); });
-      if (static_cast<int64_t>(list.size()) > k) list.resize(static_cast<std::size_t>(k));
-      results[static_cast<std::size_t>(first + q)] = std::move(list);
+      const int64_t self = queries.self_rows.empty() ? -1 : queries.self_rows[as_size(first + q)];
+      std::erase_if(list, [&](const Neighbour& neighbour) { return neighbour.row == self; });
+      if (std::ssize(list) > k) list.resize(as_size(k));
+      results[as_size(first + q)] = std::move(list);
     }
   }
   return results;
+}
+
+std::vector<std::vector<Neighbour>> search(Device& device, const SearchQueries& queries,
+                                           const CodeSource& catalog, int64_t k) {
+  SearchLimits limits;
+  limits.k = k;
+  return search(device, queries, catalog, limits);
 }
 
 }  // namespace lookalike

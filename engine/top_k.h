@@ -1,5 +1,5 @@
-// The k best rows of each of Q queries, ascending by (squared distance, row). The smaller row wins among
-// equals, so the lists do not depend on the order in which rows arrive.
+// The k best rows of each of Q queries, perhaps none beyond a radius, ascending by (squared distance, row). The
+// smaller row wins among equals, so the lists do not depend on the order in which rows arrive.
 #pragma once
 
 #include <algorithm>
@@ -25,10 +25,13 @@ struct Neighbour {
 // front once it holds k, and is sorted when it is asked for: any k up to the catalog costs O(log k) a row.
 class TopK {
  public:
-  TopK(int64_t queries, int64_t k) : k_(k), lists_(static_cast<std::size_t>(queries)) {}
+  // most: squared distance beyond which no row is wanted.
+  TopK(int64_t queries, int64_t k, double most = std::numeric_limits<double>::infinity())
+      : k_(k), most_(most), lists_(static_cast<std::size_t>(queries)) {}
 
   int64_t queries() const { return static_cast<int64_t>(lists_.size()); }
   int64_t k() const { return k_; }
+  double most() const { return most_; }
 
   // At most k neighbours, ascending; valid until the query's next insert.
   std::span<const Neighbour> list(int64_t query) {
@@ -48,17 +51,15 @@ class TopK {
     return std::move(lists_[static_cast<std::size_t>(query)].items);
   }
 
-  // A row farther than this cannot enter the query's list. While the list is short, nothing is too far.
+  // A row farther than this cannot enter the query's list. While the list is short, that is `most`.
   double limit(int64_t query) const {
     const List& list = lists_[static_cast<std::size_t>(query)];
-    if (static_cast<int64_t>(list.items.size()) < k_ || k_ == 0) {
-      return std::numeric_limits<double>::infinity();
-    }
+    if (static_cast<int64_t>(list.items.size()) < k_ || k_ == 0) return most_;
     return (list.heap ? list.items.front() : list.items.back()).squared_distance;
   }
 
   void insert(int64_t query, const Neighbour& candidate) {
-    if (k_ == 0) return;
+    if (k_ == 0 || !(candidate.squared_distance <= most_)) return;
     List& list = lists_[static_cast<std::size_t>(query)];
     if (static_cast<int64_t>(list.items.size()) < k_) {
       list.items.push_back(candidate);
@@ -85,6 +86,7 @@ class TopK {
   }
 
   int64_t k_;
+  double most_;
   std::vector<List> lists_;
 };
 

@@ -38,6 +38,13 @@ struct ShardContent {
   std::vector<Refusal> refusals;
 };
 
+// A finished shard that has rows.
+struct CodeShard {
+  std::string path;
+  int64_t first_row = 0, rows = 0;
+  std::string checksum;  // of the file, as the ledger has it
+};
+
 struct CatalogTotals {
   int64_t listed = 0, encoded = 0, refused = 0, shards = 0, shards_done = 0;
 };
@@ -85,10 +92,13 @@ class CatalogReader {
 
   bool complete() const;
   int64_t rows() const;  // of finished shards
+  int64_t dimension() const;  // numbers of a code
   const Model& model() const;
   const std::string& folder() const;
   CatalogTotals totals() const;
   Settings settings() const;
+  std::vector<CodeShard> code_shards() const;  // ascending rows
+  std::string codes_fingerprint() const;       // of the shards' rows and checksums in order
 
   // Every finished row in order, in blocks of at most block_rows: visit(first_row, codes (count, 2888)).
   void for_each_block(
@@ -96,6 +106,8 @@ class CatalogReader {
       const std::function<void(int64_t first_row, std::span<const float> codes)>& visit) const;
   void read_codes(int64_t row, std::span<float> code) const;
   CatalogItem item(int64_t row) const;
+  // Ascending rows; a shard's items in memory at one time.
+  void for_each_item(const std::function<void(const CatalogItem& item)>& visit) const;
   std::vector<CatalogItem> all_items() const;  // ascending rows
   std::optional<int64_t> row_of(const std::string& id) const;
   std::vector<int64_t> rows_with_content(const std::string& content_hash) const;  // ascending

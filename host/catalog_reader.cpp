@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "host/catalog.h"
 #include "host/files.h"
+#include "host/fingerprint.h"
 #include "host/ledger.h"
 #include "host/npy.h"
 #include "kernels/topology.h"
@@ -115,6 +116,8 @@ bool CatalogReader::complete() const { return state_->settings[kCompleteSetting]
 
 int64_t CatalogReader::rows() const { return state_->totals.encoded; }
 
+int64_t CatalogReader::dimension() const { return kCodeLength; }
+
 const Model& CatalogReader::model() const { return state_->model; }
 
 const std::string& CatalogReader::folder() const { return state_->paths.folder; }
@@ -122,6 +125,25 @@ const std::string& CatalogReader::folder() const { return state_->paths.folder; 
 CatalogTotals CatalogReader::totals() const { return state_->totals; }
 
 Settings CatalogReader::settings() const { return state_->settings; }
+
+std::vector<CodeShard> CatalogReader::code_shards() const {
+  std::vector<CodeShard> shards;
+  for (std::size_t s = 0; s < state_->shards.size(); ++s) {
+    const ShardRecord& record = state_->shards[s];
+    shards.push_back({state_->paths.shard(record.shard), state_->first_rows[s], record.rows,
+                      record.codes_checksum});
+  }
+  return shards;
+}
+
+std::string CatalogReader::codes_fingerprint() const {
+  Fingerprint hash;
+  for (const ShardRecord& record : state_->shards) {
+    hash.add(static_cast<uint64_t>(record.rows));
+    hash.add(record.codes_checksum);
+  }
+  return hash.hex();
+}
 
 void CatalogReader::for_each_block(
     int64_t block_rows,
@@ -154,9 +176,8 @@ CatalogItem CatalogReader::item(int64_t row) const {
   return *item;
 }
 
-std::vector<CatalogItem> CatalogReader::all_items() const {
-  std::vector<CatalogItem> all;
-  all.reserve(static_cast<std::size_t>(rows()));
+void CatalogReader::for_each_item(const std::function<void(const CatalogItem& item)>& visit) const {
+  int64_t row = 0;
   for (const ShardRecord& record : state_->shards) {
     std::vector<CatalogItem> items = state_->ledger->items(record.shard);
     if (static_cast<int64_t>(items.size()) != record.rows) {
@@ -164,11 +185,17 @@ std::vector<CatalogItem> CatalogReader::all_items() const {
                                                                 record.shard, items.size(), record.rows));
     }
     for (CatalogItem& item : items) {
-      item.row = static_cast<int64_t>(all.size());
+      item.row = row++;
       item.path = whole_path(state_->settings, item.path);
-      all.push_back(std::move(item));
+      visit(item);
     }
   }
+}
+
+std::vector<CatalogItem> CatalogReader::all_items() const {
+  std::vector<CatalogItem> all;
+  all.reserve(static_cast<std::size_t>(rows()));
+  for_each_item([&](const CatalogItem& item) { all.push_back(item); });
   return all;
 }
 

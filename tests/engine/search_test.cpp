@@ -340,6 +340,51 @@ TEST(Search, KeepsTheRowItselfAtDistanceZeroWhenAsked) {
   }
 }
 
+TEST(Search, TakesWhatTheLimitsAllow) {
+  SearchOnly device;
+  const Rows rows = repeated_rows(60, kCodeLength, 7);
+  std::vector<uint8_t> mask(60);
+  for (std::size_t r = 0; r < 60; ++r) mask[r] = r % 3 != 1;
+  SearchQueries queries;
+  queries.codes = std::span(rows).first(static_cast<std::size_t>(30 * kCodeLength));
+  for (int64_t q = 0; q < 30; ++q) queries.self_rows.push_back(q);
+  // A radius that is the distance of some rows, one just below it, and one that leaves nothing.
+  const double far = plain_nearest(rows.data(), rows, kCodeLength, 60)[25].squared_distance;
+  for (const double most : {far, std::nextafter(far, 0.0), 0.0, -1.0, static_cast<double>(INFINITY)}) {
+    for (const bool masked : {false, true}) {
+      const std::span<const uint8_t> allowed = masked ? std::span<const uint8_t>(mask) : std::span<uint8_t>();
+      for (const int64_t k : {1, 4, 59, 60, 1000}) {
+        const auto results = search(device, queries, in_blocks(rows, 7), {k, most, allowed});
+        for (int64_t q = 0; q < 30; ++q) {
+          auto expected = plain_nearest(rows.data() + q * kCodeLength, rows, kCodeLength, 60, allowed);
+          std::erase_if(expected, [&](const Neighbour& n) { return n.row == q || n.squared_distance > most; });
+          if (std::ssize(expected) > k) expected.resize(static_cast<std::size_t>(k));
+          ASSERT_EQ(results[static_cast<std::size_t>(q)], expected) << q << ", k " << k << ", most " << most;
+        }
+      }
+    }
+  }
+  const std::vector<uint8_t> short_mask(59, 1);
+  EXPECT_THROW(search(device, queries, in_blocks(rows, 7), {1, 1.0, short_mask}), std::logic_error);
+}
+
+TEST(Search, AsksTheSourceFirst) {
+  SearchOnly device;
+  const Rows rows = random_rows(9, kCodeLength, 11);
+  CodeSource source = in_blocks(rows, 4);
+  bool can = false;
+  source.nearest = [&](std::span<const float>, const SearchLimits& limits, TopK& best) {
+    EXPECT_EQ(limits.k, 2);
+    best.insert(0, {0.5, 8});
+    return can;
+  };
+  const std::span<const float> query = std::span(rows).first(std::size_t{kCodeLength});
+  EXPECT_EQ(search(device, {query, {}}, source, 2)[0], plain_nearest(rows.data(), rows, kCodeLength, 2))
+      << "what it left behind does not count";
+  can = true;
+  EXPECT_EQ(search(device, {query, {}}, source, 2)[0], (std::vector<Neighbour>{{0.5, 8}}));
+}
+
 TEST(Search, AnEmptyCatalogHasNoNeighbours) {
   SearchOnly device;
   const Rows none, query = random_rows(1, kCodeLength, 1);

@@ -1,0 +1,121 @@
+#include "host/sketch_build.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "engine/sketch.h"
+#include "engine/sketch_size.h"
+#include "host/atomic_file.h"
+#include "host/files.h"
+#include "host/sketch_file.h"
+
+namespace lookalike {
+namespace {
+
+constexpr int64_t kSample = 2048;
+constexpr int64_t kMostComponents = 255;
+
+struct Stop {};
+
+std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
+
+// Rows at even steps through the catalog.
+std::vector<float> sample_of(const CatalogReader& catalog) {
+  const int64_t count = std::min(kSample, catalog.rows()), d = catalog.dimension();
+  std::vector<float> sample(as_size(count * d));
+  for (int64_t i = 0; i < count; ++i) {
+    // In parts, so that no product passes 64 bits.
+    const int64_t row = i * (catalog.rows() / count) + i * (catalog.rows() % count) / count;
+    catalog.read_codes(row, std::span(sample).subspan(as_size(i * d), as_size(d)));
+  }
+  return sample;
+}
+
+// Rows of blocks that end where shards do, gathered to blocks of the sketch file.
+class BlockGatherer {
+ public:
+  BlockGatherer(const Sketcher& sketcher, SketchFileWriter& file, ThreadPool& pool)
+      : sketcher_(sketcher), dimension_(sketcher.projection().dimension), file_(file), pool_(pool) {
+    codes_.reserve(as_size(kSketchBlockRows * dimension_));
+  }
+
+  void add(std::span<const float> codes) {
+    while (!codes.empty()) {
+      const std::size_t room = as_size(kSketchBlockRows * dimension_) - codes_.size();
+      const auto some = codes.first(std::min(room, codes.size()));
+      codes_.insert(codes_.end(), some.begin(), some.end());
+      codes = codes.subspan(some.size());
+      if (some.size() == room) flush();
+    }
+  }
+
+  void flush() {
+    const int64_t rows = std::ssize(codes_) / dimension_;
+    if (rows == 0) return;
+    std::vector<float> sketches(as_size(rows * sketcher_.size()));
+    std::vector<double> errors(as_size(rows));
+    sketcher_.sketch(codes_, pool_, sketches, errors);
+    file_.add(pack_sketches(sketches, errors));
+    codes_.clear();
+  }
+
+ private:
+  const Sketcher& sketcher_;
+  int64_t dimension_;
+  SketchFileWriter& file_;
+  ThreadPool& pool_;
+  std::vector<float> codes_;
+};
+
+// The projection to sketch with; no components where none pays.
+SketchProjection choose_projection(const CatalogReader& catalog, ThreadPool& pool) {
+  const std::vector<float> sample = sample_of(catalog);
+  const int64_t most = std::min(kMostComponents, catalog.dimension());
+  const SketchProjection projection = fit_projection(sample, catalog.dimension(), most, pool);
+  return first_components(projection, choose_components(projection, sample, catalog.rows(), pool));
+}
+
+}  // namespace
+
+SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool force,
+                            const std::function<bool(int64_t rows)>& report) {
+  const std::string path = sketch_path(catalog.folder());
+  if (catalog.rows() < kFewestSketchedRows) {
+    if (exists(path)) remove_file(path);  // of a larger catalog that was here
+    return {SketchOutcome::kTooFewRows, 0, 0};
+  }
+  std::string why;
+  if (!force) {
+    if (const auto file = open_sketches(catalog, &why)) {
+      return {SketchOutcome::kFresh, file->sketcher() == nullptr ? 0 : file->sketcher()->size(),
+              file->bytes()};
+    }
+  }
+  if (!report(0)) return {SketchOutcome::kStopped, 0, 0};
+  make_folders(sketch_folder(catalog.folder()));
+  sweep_temporaries(sketch_folder(catalog.folder()));
+  SketchProjection projection = choose_projection(catalog, pool);
+  if (projection.components() == 0) {
+    SketchFileWriter(path, nullptr, catalog.dimension(), catalog.rows(), catalog.codes_fingerprint())
+        .commit();
+    return {SketchOutcome::kNonePays, 0, SketchFile(path).bytes()};
+  }
+  const Sketcher sketcher(std::move(projection));
+  SketchFileWriter file(path, &sketcher, catalog.dimension(), catalog.rows(), catalog.codes_fingerprint());
+  BlockGatherer gatherer(sketcher, file, pool);
+  try {
+    catalog.for_each_block(kSketchBlockRows, [&](int64_t first, std::span<const float> codes) {
+      if (!report(first)) throw Stop();
+      gatherer.add(codes);
+    });
+  } catch (const Stop&) {
+    return {SketchOutcome::kStopped, 0, 0};
+  }
+  gatherer.flush();
+  file.commit();
+  report(catalog.rows());
+  return {SketchOutcome::kMade, sketcher.size(), SketchFile(path).bytes()};
+}
+
+}  // namespace lookalike

@@ -1,0 +1,36 @@
+// Makes a catalog's sketches: what `index` does, and `encode` at its end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "engine/thread_pool.h"
+#include "host/catalog.h"
+
+namespace lookalike {
+
+// Fewer rows are searched as fast without.
+inline constexpr int64_t kFewestSketchedRows = 1024;
+
+enum class SketchOutcome {
+  kMade,
+  kFresh,       // there already, of these codes
+  kTooFewRows,  // nothing is there now
+  kNonePays,    // the file says so
+  kStopped,     // what was there still is
+};
+
+struct SketchReport {
+  SketchOutcome outcome = SketchOutcome::kMade;
+  int64_t numbers = 0;  // of a sketch
+  int64_t bytes = 0;    // of the file
+};
+
+// Makes CATALOG/sketch/sketches.bin unless it is there for these codes; force makes it anyway. Under the
+// catalog's lock. A sample of at most 2,048 rows gives the projection and its size; then one pass over the
+// codes. The same bytes for any number of threads on one instruction set. report (rows done) returning false
+// stops. Memory: the sample three times and a block of 1,024 rows, 100 MB for codes of 2,888 numbers.
+SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool force,
+                            const std::function<bool(int64_t rows)>& report);
+
+}  // namespace lookalike
