@@ -83,28 +83,37 @@ class CatalogWriter {
 CatalogTotals look_at_catalog(const std::string& folder, const Model& model, const Settings& settings,
                               int64_t listed, int64_t shards, bool force);
 
+// Which of a catalog's codes are compared: those the network made, or the compact ones beside them.
+enum class CodeKind { kPlain, kCompact };
+
 class CatalogReader {
  public:
-  // Throws E_DAMAGED for a foreign, damaged or newer catalog, E_USAGE where there is none. An unfinished one
-  // opens; complete() tells.
-  explicit CatalogReader(const std::string& folder);
+  // Throws E_DAMAGED for a foreign, damaged or newer catalog, E_USAGE where there is none, or where it has no
+  // compact codes of its plain ones and these are asked for. An unfinished one opens; complete() tells.
+  explicit CatalogReader(const std::string& folder, CodeKind kind = CodeKind::kPlain);
   ~CatalogReader();
 
   bool complete() const;
   int64_t rows() const;  // of finished shards
-  int64_t dimension() const;  // numbers of a code
+  CodeKind kind() const;
+  int64_t dimension() const;  // D, numbers of a code of this kind
   const Model& model() const;
   const std::string& folder() const;
   CatalogTotals totals() const;
   Settings settings() const;
+  // Of the plain codes, whatever the kind; what is derived from them keeps their fingerprint.
   std::vector<CodeShard> code_shards() const;  // ascending rows
   std::string codes_fingerprint() const;       // of the shards' rows and checksums in order
 
-  // Every finished row in order, in blocks of at most block_rows: visit(first_row, codes (count, 2888)).
+  // Every finished row in order, in blocks of at most block_rows: visit(first_row, codes (count, D)).
   void for_each_block(
       int64_t block_rows,
       const std::function<void(int64_t first_row, std::span<const float> codes)>& visit) const;
   void read_codes(int64_t row, std::span<float> code) const;
+  // What the network can decode, whatever the kind.
+  void read_plain_codes(int64_t row, std::span<float> code) const;
+  // What a plain code is compared as: itself, or its compact code.
+  std::vector<float> comparable(std::vector<float> plain) const;
   CatalogItem item(int64_t row) const;
   // Ascending rows; a shard's items in memory at one time.
   void for_each_item(const std::function<void(const CatalogItem& item)>& visit) const;

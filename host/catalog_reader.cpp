@@ -6,11 +6,14 @@
 #include <stdexcept>
 
 #include "engine/error.h"
+#include "engine/thread_pool.h"
 #include "host/catalog.h"
+#include "host/compact_file.h"
 #include "host/files.h"
 #include "host/fingerprint.h"
 #include "host/ledger.h"
 #include "host/npy.h"
+#include "host/shell_word.h"
 #include "kernels/topology.h"
 
 namespace lookalike {
@@ -29,6 +32,7 @@ struct CatalogReader::State {
   std::vector<ShardRecord> shards;  // those with rows, ascending
   std::vector<int64_t> first_rows;  // of each of them
   CatalogTotals totals;
+  std::optional<CompactFile> compact;  // where these are read
 
   // The shard read last: a catalog may have more shards than a process may have open files.
   std::optional<std::size_t> open_shard;
@@ -79,7 +83,7 @@ struct CatalogReader::State {
   }
 };
 
-CatalogReader::CatalogReader(const std::string& folder) : state_(std::make_unique<State>()) {
+CatalogReader::CatalogReader(const std::string& folder, CodeKind kind) : state_(std::make_unique<State>()) {
   State& state = *state_;
   state.paths = {folder};
   if (!exists(state.paths.ledger())) {
@@ -108,6 +112,18 @@ CatalogReader::CatalogReader(const std::string& folder) : state_(std::make_uniqu
     state.totals.encoded += record.rows;
     state.codes(state.shards.size() - 1);
   }
+  if (kind == CodeKind::kPlain) return;
+  state.compact = CompactFile::open(folder);
+  if (!state.compact) {
+    throw usage_error(folder + " has no compact codes, make them with lookalike compact -c " +
+                      shell_path(folder));
+  }
+  if (state.compact->source() != codes_fingerprint() || state.compact->rows() != rows()) {
+    throw usage_error(
+        fmt::format("the compact codes of {} are not of its codes as they are now, make them "
+                    "again with lookalike compact -c {}",
+                    folder, shell_path(folder)));
+  }
 }
 
 CatalogReader::~CatalogReader() = default;
@@ -116,7 +132,11 @@ bool CatalogReader::complete() const { return state_->settings[kCompleteSetting]
 
 int64_t CatalogReader::rows() const { return state_->totals.encoded; }
 
-int64_t CatalogReader::dimension() const { return kCodeLength; }
+CodeKind CatalogReader::kind() const { return state_->compact ? CodeKind::kCompact : CodeKind::kPlain; }
+
+int64_t CatalogReader::dimension() const {
+  return state_->compact ? state_->compact->components() : kCodeLength;
+}
 
 const Model& CatalogReader::model() const { return state_->model; }
 
@@ -130,8 +150,8 @@ std::vector<CodeShard> CatalogReader::code_shards() const {
   std::vector<CodeShard> shards;
   for (std::size_t s = 0; s < state_->shards.size(); ++s) {
     const ShardRecord& record = state_->shards[s];
-    shards.push_back({state_->paths.shard(record.shard), state_->first_rows[s], record.rows,
-                      record.codes_checksum});
+    shards.push_back(
+        {state_->paths.shard(record.shard), state_->first_rows[s], record.rows, record.codes_checksum});
   }
   return shards;
 }
@@ -150,6 +170,13 @@ void CatalogReader::for_each_block(
     const std::function<void(int64_t first_row, std::span<const float> codes)>& visit) const {
   if (block_rows <= 0) throw std::invalid_argument("blocks of no rows");
   std::vector<float> block;
+  for (int64_t first = 0; state_->compact && first < rows(); first += block_rows) {
+    const int64_t count = std::min(block_rows, rows() - first);
+    block.resize(static_cast<std::size_t>(count * dimension()));
+    state_->compact->read_rows(first, count, block);
+    visit(first, block);
+  }
+  if (state_->compact) return;
   for (std::size_t s = 0; s < state_->shards.size(); ++s) {
     const int64_t rows = state_->shards[s].rows;
     for (int64_t first = 0; first < rows; first += block_rows) {
@@ -162,6 +189,19 @@ void CatalogReader::for_each_block(
 }
 
 void CatalogReader::read_codes(int64_t row, std::span<float> code) const {
+  if (!state_->compact) return read_plain_codes(row, code);
+  state_->compact->read_rows(row, 1, code);
+}
+
+std::vector<float> CatalogReader::comparable(std::vector<float> plain) const {
+  if (!state_->compact) return plain;
+  std::vector<float> compact(static_cast<std::size_t>(dimension()));
+  ThreadPool pool(1);
+  state_->compact->compactor().compact(plain, pool, compact);
+  return compact;
+}
+
+void CatalogReader::read_plain_codes(int64_t row, std::span<float> code) const {
   const std::size_t s = state_->shard_of(row);
   state_->read(s, row - state_->first_rows[s], code);
 }

@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "host/atomic_file.h"
 #include "host/catalog.h"
+#include "host/compact_file.h"
 #include "host/files.h"
 #include "host/ledger.h"
 #include "host/npy.h"
@@ -45,6 +46,7 @@ void start_over(const CatalogPaths& paths) {
   remove_file(paths.thumbnails() + "-journal");
   remove_file(paths.thumbnails());
   remove_file(paths.history());
+  remove_compact(paths.folder);
 }
 
 Settings all_settings(const Settings& given, const Model& model, int64_t listed, int64_t shards) {

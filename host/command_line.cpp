@@ -168,6 +168,7 @@ int run_command_line(int argc, char** argv) {
     Run run;
     add_train_command(app, run);
     add_encode_command(app, run);
+    add_compact_command(app, run);
     add_search_command(app, run);
     add_recommend_command(app, run);
     add_report_command(app, run);

@@ -14,6 +14,7 @@ int run_command_line(int argc, char** argv);
 using Run = std::function<int()>;
 void add_train_command(CLI::App& app, Run& run);
 void add_encode_command(CLI::App& app, Run& run);
+void add_compact_command(CLI::App& app, Run& run);
 void add_search_command(CLI::App& app, Run& run);
 void add_recommend_command(CLI::App& app, Run& run);
 void add_report_command(CLI::App& app, Run& run);

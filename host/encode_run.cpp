@@ -12,6 +12,7 @@
 #include "engine/thread_pool.h"
 #include "host/atomic_file.h"
 #include "host/catalog.h"
+#include "host/compact_run.h"
 #include "host/encode_pipeline.h"
 #include "host/files.h"
 #include "host/interrupt.h"
@@ -209,6 +210,11 @@ int run_encoding(const EncodeCommandOptions& options) {
     rate = encode_missing(options, job, writer);
   }
   writer.finish();
+  if (options.compact > 0 && writer.totals().encoded > 0 &&
+      !compact_is_fresh(CatalogReader(options.catalog), options.compact)) {
+    ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
+    make_compact(options.talk, options.catalog, options.compact, pool);
+  }
   say_result(options, writer, rate);
   return static_cast<int>(ExitCode::kDone);
 }

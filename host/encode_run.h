@@ -30,6 +30,7 @@ struct EncodeCommandOptions {
   int threads = 0;            // that decode, and that the CPU encodes with; 0: one for each core
   int64_t batch_size = 128;   // photos a call of the device
   int64_t shard_rows = 2048;  // photos of the list that make a shard: what a kill can cost
+  int64_t compact = 0;        // numbers of the compact codes that are made at the end; 0: none
   Talk talk;
   bool force = false;  // starts over where the folder holds another catalog
 };

@@ -90,7 +90,7 @@ CodeSource code_source(const CatalogReader& catalog) {
 int64_t write_recommendations(Device& device, const CatalogReader& catalog,
                               const RecommendationOptions& options,
                               const RecommendationCallbacks& callbacks) {
-  const int64_t rows = catalog.rows();
+  const int64_t rows = catalog.rows(), dimension = catalog.dimension();
   const std::vector<std::string> ids = written_ids(catalog, options.format);
   const int64_t kept = std::max<int64_t>(1, std::min(options.k, rows));
   const int64_t block = std::clamp<int64_t>(kHeldNeighbours / kept, 1, options.block_queries);
@@ -103,11 +103,12 @@ int64_t write_recommendations(Device& device, const CatalogReader& catalog,
   try {
     for (; first < rows; first += count) {
       count = std::min(block, rows - first);
-      codes.resize(static_cast<std::size_t>(count * kCodeLength));
+      codes.resize(static_cast<std::size_t>(count * dimension));
       SearchQueries queries;
+      queries.dimension = dimension;
       for (int64_t i = 0; i < count; ++i) {
-        catalog.read_codes(first + i, std::span(codes).subspan(static_cast<std::size_t>(i * kCodeLength),
-                                                               static_cast<std::size_t>(kCodeLength)));
+        catalog.read_codes(first + i, std::span(codes).subspan(static_cast<std::size_t>(i * dimension),
+                                                               static_cast<std::size_t>(dimension)));
         queries.self_rows.push_back(first + i);
       }
       queries.codes = codes;

@@ -1,5 +1,7 @@
 #include "host/report_data.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -49,12 +51,14 @@ void add_items(const CatalogReader& catalog, int64_t count, ReportData& data) {
 
 void add_neighbours(Device& device, const CatalogReader& catalog, int64_t k, const ReportProgress& progress,
                     ReportData& data) {
-  std::vector<float> codes(data.items.size() * std::size_t{kCodeLength});
+  const auto length = static_cast<std::size_t>(catalog.dimension());
+  std::vector<float> codes(data.items.size() * length);
   SearchQueries queries;
   queries.codes = codes;
+  queries.dimension = catalog.dimension();
   for (std::size_t i = 0; i < data.items.size(); ++i) {
     const int64_t row = data.items[i].item.row;
-    catalog.read_codes(row, std::span(codes).subspan(i * std::size_t{kCodeLength}, std::size_t{kCodeLength}));
+    catalog.read_codes(row, std::span(codes).subspan(i * length, length));
     queries.self_rows.push_back(row);
   }
   const CodeSource source = code_source(catalog);
@@ -109,7 +113,7 @@ ReportPair make_pair(Device& device, const CatalogReader& catalog, const ReportD
                      std::size_t index) {
   std::vector<float> code(std::size_t{kCodeLength});
   std::vector<uint8_t> pixels(std::size_t{kImageBytes});
-  catalog.read_codes(data.items[index].item.row, code);
+  catalog.read_plain_codes(data.items[index].item.row, code);
   device.decode(code, pixels);
   return {index, thumbnail_of(pixels)};
 }
@@ -123,6 +127,8 @@ ReportData collect_report(Device& device, const CatalogReader& catalog, const Re
   data.totals = catalog.totals();
   data.complete = catalog.complete();
   data.settings = catalog.settings();
+  data.settings["codes"] =
+      catalog.kind() == CodeKind::kPlain ? "plain" : fmt::format("compact, {} numbers", catalog.dimension());
   data.model = catalog.model();
   const std::string history = CatalogPaths{catalog.folder()}.history();
   if (exists(history)) data.history = read_metrics(history);

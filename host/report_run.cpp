@@ -76,7 +76,7 @@ void say_limits(const ReportCommandOptions& options, const ReportData& data, con
 
 int run_report(const ReportCommandOptions& options) {
   watch_signals();
-  const CatalogReader catalog(options.catalog);
+  const CatalogReader catalog(options.catalog, options.codes);
   if (catalog.rows() == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
   const auto device = make_device(options.device, options.threads, nullptr);
   device->set_parameters(catalog.model().parameters);

@@ -4,14 +4,16 @@
 #include <cstdint>
 #include <string>
 
+#include "host/catalog.h"
 #include "host/progress.h"
 
 namespace lookalike {
 
 struct ReportCommandOptions {
-  std::string catalog;          // folder
-  std::string output;           // .html file
-  int64_t k = 12;               // neighbours an item
+  std::string catalog;  // folder
+  std::string output;   // .html file
+  int64_t k = 12;       // neighbours an item
+  CodeKind codes = CodeKind::kPlain;
   int64_t items = 2000;         // in the page, at most
   std::string device = "auto";  // auto, cpu or cuda
   int threads = 0;              // 0: one for each core

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "engine/error.h"
 #include "host/encode_pipeline.h"
@@ -33,12 +34,14 @@ class Resolver {
     std::vector<float> code(std::size_t{kCodeLength});
     if (row) {
       pixels.clear();
-      catalog_.read_codes(*row, code);
+      catalog_.read_plain_codes(*row, code);
     } else {
       device_.encode(pixels, code);
     }
     set.rows.push_back(row.value_or(-1));
-    set.codes.insert(set.codes.end(), code.begin(), code.end());
+    set.plain.insert(set.plain.end(), code.begin(), code.end());
+    const std::vector<float> compared = catalog_.comparable(std::move(code));
+    set.codes.insert(set.codes.end(), compared.begin(), compared.end());
     set.pixels.push_back(std::move(pixels));
   }
 

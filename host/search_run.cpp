@@ -40,6 +40,7 @@ std::vector<Result> find(const SearchCommandOptions& options, const QuerySet& qu
                          const CatalogReader& catalog, Device& device) {
   SearchQueries asked;
   asked.codes = queries.codes;
+  asked.dimension = catalog.dimension();
   if (!options.include_self) asked.self_rows = queries.rows;
   const auto found = search(device, asked, code_source(catalog), options.k);
 
@@ -101,7 +102,7 @@ std::string json_line(const Result& result) {
 std::vector<PictureRow> picture_rows(const std::vector<Result>& results, const QuerySet& queries,
                                      const CatalogReader& catalog, Device& device) {
   std::vector<uint8_t> reconstructions(results.size() * std::size_t{kImageBytes});
-  device.decode(queries.codes, reconstructions);
+  device.decode(queries.plain, reconstructions);
   std::vector<PictureRow> rows;
   for (std::size_t q = 0; q < results.size(); ++q) {
     const Result& result = results[q];
@@ -125,7 +126,7 @@ std::vector<PictureRow> picture_rows(const std::vector<Result>& results, const Q
 }  // namespace
 
 int run_search(const SearchCommandOptions& options) {
-  const CatalogReader catalog(options.catalog);
+  const CatalogReader catalog(options.catalog, options.codes);
   if (catalog.rows() == 0) {
     throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
   }

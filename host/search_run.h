@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "host/catalog.h"
 #include "host/progress.h"
 
 namespace lookalike {
@@ -14,10 +15,11 @@ struct SearchCommandOptions {
   std::string catalog;               // folder
   int64_t k = 5;                     // neighbours a query
   bool include_self = false;         // keep an item in its own result
-  bool json = false;                 // JSON lines in place of the table
-  std::string picture;               // PNG file that is written; empty: none
-  std::string device = "auto";       // auto, cpu or cuda
-  int threads = 0;                   // 0: one for each core
+  CodeKind codes = CodeKind::kPlain;
+  bool json = false;            // JSON lines in place of the table
+  std::string picture;          // PNG file that is written; empty: none
+  std::string device = "auto";  // auto, cpu or cuda
+  int threads = 0;              // 0: one for each core
   Talk talk{ProgressStyle::kPlain};
 };
 

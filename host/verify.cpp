@@ -6,6 +6,7 @@
 
 #include "engine/error.h"
 #include "host/catalog.h"
+#include "host/compact_file.h"
 #include "host/files.h"
 #include "host/fingerprint.h"
 #include "host/ledger.h"
@@ -113,6 +114,16 @@ void verify_no_more_codes(const CatalogPaths& paths, const Ledger& ledger) {
   }
 }
 
+// Codes that changed since are no damage: searches refuse what is stale.
+std::string verify_compact(const std::string& folder, const CompactFile& compact, const std::string& source) {
+  compact.verify();
+  return line("compact", compact_folder(folder),
+              fmt::format("{} rows of {} numbers, {}", format_count(compact.rows()), compact.components(),
+                          compact.source() == source
+                              ? "checksums ok"
+                              : "stale: of other codes, make them again with lookalike compact"));
+}
+
 std::vector<std::string> verify_catalog(const CatalogPaths& paths) {
   // Opening checks settings, the model and the size of every shard.
   const CatalogReader reader(paths.folder);
@@ -137,14 +148,19 @@ std::vector<std::string> verify_catalog(const CatalogPaths& paths) {
       reader.complete() ? "complete"
                         : fmt::format("{} of {} shards so far, encode again to go on",
                                       format_count(totals.shards_done), format_count(totals.shards));
-  return {verify_model(paths.model()),
-          line("ledger", paths.ledger(),
-               fmt::format("{} listed: {} encoded, {} refused; {}", format_count(totals.listed),
-                           format_count(totals.encoded), format_count(totals.refused), progress)),
-          line("codes", paths.codes(),
-               fmt::format("{} rows, all finite, checksums ok", format_count(totals.encoded))),
-          line("thumbs", paths.thumbnails(),
-               fmt::format("{} pictures, checksums ok", format_count(totals.encoded)))};
+  std::vector<std::string> lines = {
+      verify_model(paths.model()),
+      line("ledger", paths.ledger(),
+           fmt::format("{} listed: {} encoded, {} refused; {}", format_count(totals.listed),
+                       format_count(totals.encoded), format_count(totals.refused), progress)),
+      line("codes", paths.codes(),
+           fmt::format("{} rows, all finite, checksums ok", format_count(totals.encoded))),
+      line("thumbs", paths.thumbnails(),
+           fmt::format("{} pictures, checksums ok", format_count(totals.encoded)))};
+  if (const auto compact = CompactFile::open(paths.folder)) {
+    lines.push_back(verify_compact(paths.folder, *compact, reader.codes_fingerprint()));
+  }
+  return lines;
 }
 
 }  // namespace

@@ -65,6 +65,8 @@ void add_encode_command(CLI::App& app, Run& run) {
   add_number(*command, "--batch-size", options.batch_size, "IMAGES", "Images the device gets at once");
   add_number(*command, "--shard-rows", options.shard_rows, "IMAGES",
              "Images listed for one file of codes: what a kill can cost");
+  add_number(*command, "--compact", options.compact, "N",
+             "Make compact codes of N numbers too, 128 say: see lookalike compact; 0: none");
   add_progress_flags(*command, typed->progress, options.talk.quiet);
   command->add_flag("-f,--force", options.force, "Start over where the folder holds another catalog");
   add_dry_run_flag(*command, typed->dry_run);
@@ -77,6 +79,7 @@ void add_encode_command(CLI::App& app, Run& run) {
       require_within("--batch-size", chosen.batch_size, 1, kMaxBatch);
       require_within("--shard-rows", chosen.shard_rows, 1, kMaxShardRows);
       require_within("--threads", chosen.threads, 0, kMaxThreads);
+      require_within("--compact", chosen.compact, 0, kCodeLength);
       take_refusal_flags(typed->refusal, chosen.limits, chosen.max_bad);
       return typed->dry_run ? plan_encoding(chosen) : run_encoding(chosen);
     };

@@ -61,6 +61,19 @@ void add_catalog_flag(CLI::App& command, std::string& catalog) {
       ->type_name("CATALOG");
 }
 
+void add_codes_flag(CLI::App& command, CodeKind& kind) {
+  command
+      .add_option_function<std::string>(
+          "--codes",
+          [&kind](const std::string& name) {
+            kind = name == "compact" ? CodeKind::kCompact : CodeKind::kPlain;
+          },
+          "plain, or compact: what lookalike compact made of them")
+      ->default_str("plain")
+      ->type_name("KIND")
+      ->check(CLI::Validator(CLI::IsMember({"plain", "compact"})).description(""));
+}
+
 void add_photos(CLI::App& command, std::string& photos) {
   command.add_option("PHOTOS", photos, "Folder (searched through), list file, .csv with a path column, or -")
       ->required()

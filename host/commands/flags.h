@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "host/catalog.h"
 #include "host/photo.h"
 #include "host/refusals.h"
 
@@ -40,6 +41,8 @@ inline constexpr int64_t kMaxNeighbours = int64_t{1} << 40;
 
 void add_photos(CLI::App& command, std::string& photos);
 void add_catalog_flag(CLI::App& command, std::string& catalog);
+// --codes plain|compact.
+void add_codes_flag(CLI::App& command, CodeKind& kind);
 
 // --max-pixels, --max-file-size, --max-scans and --max-bad as they were typed.
 struct RefusalFlags {

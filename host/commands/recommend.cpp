@@ -34,9 +34,10 @@ constexpr const char* kDescription =
     "digits of its bytes. The file appears when it is whole.\n";
 
 struct RecommendCommandOptions {
-  std::string catalog;          // folder
-  std::string output;           // .csv, .jsonl, or "-" for CSV on standard output
-  int64_t k = 10;               // neighbours an item
+  std::string catalog;  // folder
+  std::string output;   // .csv, .jsonl, or "-" for CSV on standard output
+  int64_t k = 10;       // neighbours an item
+  CodeKind codes = CodeKind::kPlain;
   std::string device = "auto";  // auto, cpu or cuda
   int threads = 0;              // 0: one for each core
   std::string progress = "auto";
@@ -52,7 +53,7 @@ int run_recommend(const RecommendCommandOptions& options) {
   require_within("-k", options.k, 1, kMaxNeighbours);
   require_within("--threads", options.threads, 0, kMaxThreads);
 
-  const CatalogReader catalog(options.catalog);
+  const CatalogReader catalog(options.catalog, options.codes);
   const int64_t rows = catalog.rows();
   if (rows == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
   const auto device = make_device(options.device, options.threads, nullptr);
@@ -112,6 +113,7 @@ void add_recommend_command(CLI::App& app, Run& run) {
       ->check(not_empty)
       ->type_name("FILE");
   add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours an item");
+  add_codes_flag(*command, options.codes);
   add_device_flags(*command, options.device, options.threads);
   add_progress_flags(*command, options.progress, options.quiet);
   command->callback([typed, &run] { run = [typed] { return run_recommend(*typed); }; });

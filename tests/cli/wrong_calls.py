@@ -252,6 +252,21 @@ RECOMMEND = [
     (6, "recommend -c text_ledger -o t.csv", "text_ledger/catalog.sqlite"),
 ]
 
+COMPACT = [
+    (2, "compact", "--catalog", "lookalike compact --help"),
+    (2, "compact -c nowhere", "no catalog at nowhere"),
+    (2, "compact -c catalog --compact 0", "--compact is 0"),
+    (2, "compact -c catalog --compact 2889", "--compact is 2889", "2888"),
+    (2, "compact -c catalog --compact many", "'many'"),
+    (2, "compact -c catalog --threads -1", "--threads is -1"),
+    (3, "compact -c begun", "begun", "no photo yet"),
+    (6, "compact -c text_ledger", "text_ledger/catalog.sqlite"),
+    (2, "encode photos -m model -o c --compact 2889", "--compact is 2889"),
+    (2, "search discs/000.png -c catalog --codes compact", "catalog has no compact codes", "lookalike compact -c"),
+    (2, "recommend -c catalog -o t.csv --codes compact", "catalog has no compact codes"),
+    (2, "report -c catalog -o r.html --codes small", "--codes", "small"),
+]
+
 REPORT = [
     (2, "report -c catalog", "--output"),
     (2, "report -o r.html", "--catalog"),
@@ -305,4 +320,4 @@ REFUSALS = [
     (2, "train photos -o m --max-scans 0", "--max-scans is 0"),
 ]
 
-CALLS = TOP + TRAIN + ENCODE + SEARCH + RECOMMEND + VERIFY + REPORT + REFUSALS
+CALLS = TOP + COMPACT + TRAIN + ENCODE + SEARCH + RECOMMEND + VERIFY + REPORT + REFUSALS

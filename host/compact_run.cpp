@@ -1,0 +1,72 @@
+#include "host/compact_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <optional>
+
+#include "engine/error.h"
+#include "host/interrupt.h"
+#include "host/recommendations.h"
+#include "host/shell_word.h"
+
+namespace lookalike {
+
+bool compact_is_fresh(const CatalogReader& catalog, int64_t numbers) {
+  try {
+    const auto compact = CompactFile::open(catalog.folder());
+    return compact && compact->components() == numbers && compact->source() == catalog.codes_fingerprint();
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kDamaged) throw;
+    return false;  // made again
+  }
+}
+
+void require_compactable(const CatalogReader& catalog, int64_t numbers) {
+  const std::string& folder = catalog.folder();
+  if (catalog.rows() == 0) throw no_input_error(folder + " has no photo yet, run encode to its end");
+  if (!catalog.complete()) {
+    throw usage_error(folder + " is not finished, run encode to its end before lookalike compact");
+  }
+  if (numbers < 1 || numbers > catalog.dimension()) {
+    throw usage_error(
+        fmt::format("--compact is {}, take 1 to {}, the numbers of a code", numbers, catalog.dimension()));
+  }
+}
+
+void make_compact(const Talk& talk, const std::string& folder, int64_t numbers, ThreadPool& pool) {
+  const CatalogReader catalog(folder);
+  require_compactable(catalog, numbers);
+  const int64_t rows = catalog.rows();
+  Progress progress(talk, "compact", 3 * rows);
+  const CodeSource codes = code_source(catalog);
+  int64_t before = 0;  // rows of passes that are done
+  const CodeSource watched = {
+      rows, [&](const auto& visit) {
+        codes.for_each_block([&](int64_t first_row, std::span<const float> block) {
+          progress.update(before + first_row, "");
+          if (stop_signal() != 0) {
+            progress.message(fmt::format("stopped by SIG{}, the compact codes of {} are as they were",
+                                         sigabbrev_np(stop_signal()), folder));
+            throw Interrupted(stop_signal());
+          }
+          visit(first_row, block);
+        });
+        before += rows;
+      }};
+  build_compact(folder, watched, catalog.dimension(), numbers, catalog.codes_fingerprint(), pool);
+
+  const std::optional<CompactFile> made = CompactFile::open(folder);
+  const auto without = std::ranges::count(made->compactor().projection().deviations, 0.0F);
+  progress.message(fmt::format(
+      "{} codes of {} numbers, of {}{}", format_count(rows), format_count(numbers),
+      format_count(catalog.dimension()),
+      without == 0
+          ? ""
+          : fmt::format("; {} of them are zero, the codes do not vary there", format_count(without))));
+  progress.message(fmt::format("next: lookalike recommend -c {} --codes compact -o recommendations.csv",
+                               shell_path(folder)));
+}
+
+}  // namespace lookalike
