@@ -33,8 +33,8 @@ struct ShardContent {
   int64_t shard = 0;
   bool ends_shard = true;
   std::vector<CatalogItem> items;                // row is set by the ledger
-  std::vector<float> codes;                      // (items, 2888)
-  std::vector<std::vector<uint8_t>> thumbnails;  // JPEG, one an item
+  std::vector<float> codes;                      // (items, D)
+  std::vector<std::vector<uint8_t>> thumbnails;  // JPEG, one an item; none in an imported catalog
   std::vector<Refusal> refusals;
 };
 
@@ -53,11 +53,12 @@ class CatalogWriter {
  public:
   // Makes or resumes `folder`, under its lock. settings: everything that shapes the result (model
   // fingerprint, photo rule, list fingerprint, shard rows, precision, version), and `root`. Another value
-  // there: E_USAGE naming the setting, both values and --force; force starts over. Copies the model in. A
+  // there: E_USAGE naming the setting, both values and --force; force starts over. Copies the model in; codes
+  // of another program have none, but the setting `dimension`, and come without thumbnails. A
   // catalog keeps the settings that it was begun with, `root` and those of kNotCompared too, which are not
   // compared.
-  CatalogWriter(const std::string& folder, const Model& model, const Settings& settings, int64_t listed,
-                int64_t shards, bool force);
+  CatalogWriter(const std::string& folder, const std::optional<Model>& model, const Settings& settings,
+                int64_t listed, int64_t shards, bool force);
   ~CatalogWriter();
 
   bool finished(int64_t shard) const;
@@ -96,7 +97,10 @@ class CatalogReader {
   bool complete() const;
   int64_t rows() const;  // of finished shards
   CodeKind kind() const;
-  int64_t dimension() const;  // D, numbers of a code of this kind
+  int64_t dimension() const;        // D, numbers of a code of this kind
+  int64_t plain_dimension() const;  // of a plain code, 2,888 where a network made it
+  // Codes of another program belong to no model: has_model tells, and model throws E_USAGE.
+  bool has_model() const;
   const Model& model() const;
   const std::string& folder() const;
   CatalogTotals totals() const;

@@ -28,7 +28,8 @@ struct CatalogReader::State {
   std::optional<Ledger> ledger;
   std::optional<ThumbnailStore> thumbnails;  // made when first asked for
   Settings settings;
-  Model model;
+  std::optional<Model> model;       // none where the codes were imported
+  int64_t dimension = kCodeLength;  // of the plain codes
   std::vector<ShardRecord> shards;  // those with rows, ascending
   std::vector<int64_t> first_rows;  // of each of them
   CatalogTotals totals;
@@ -40,12 +41,12 @@ struct CatalogReader::State {
 
   // Whole rows from `first` of a shard. A number that is not finite would drop its row from every result.
   void read(std::size_t index, int64_t first, std::span<float> out) {
-    codes(index).read_rows(first, std::ssize(out) / kCodeLength, out);
+    codes(index).read_rows(first, std::ssize(out) / dimension, out);
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (std::isfinite(out[i])) continue;
-      throw damaged_catalog(paths.shard(shards[index].shard),
-                            fmt::format("row {} has a number that is not finite",
-                                        first + static_cast<int64_t>(i) / kCodeLength));
+      throw damaged_catalog(
+          paths.shard(shards[index].shard),
+          fmt::format("row {} has a number that is not finite", first + static_cast<int64_t>(i) / dimension));
     }
   }
 
@@ -55,9 +56,9 @@ struct CatalogReader::State {
     const std::string path = paths.shard(shards[index].shard);
     if (!exists(path)) throw damaged_catalog(path, "it is missing");
     open_codes.emplace(path);
-    if (open_codes->rows() != shards[index].rows || open_codes->columns() != kCodeLength) {
+    if (open_codes->rows() != shards[index].rows || open_codes->columns() != dimension) {
       throw damaged_catalog(path, fmt::format("it is ({}, {}), the ledger has ({}, {})", open_codes->rows(),
-                                              open_codes->columns(), shards[index].rows, kCodeLength));
+                                              open_codes->columns(), shards[index].rows, dimension));
     }
     open_shard = index;
     return *open_codes;
@@ -91,10 +92,18 @@ CatalogReader::CatalogReader(const std::string& folder, CodeKind kind) : state_(
   }
   state.ledger.emplace(state.paths.ledger(), Access::kRead);
   state.settings = state.ledger->settings();
-  if (!exists(state.paths.model())) throw damaged_catalog(state.paths.model(), "it is missing");
-  state.model = read_model(state.paths.model());
-  if (model_fingerprint(state.model) != state.settings[kModelSetting]) {
-    throw damaged_catalog(state.paths.model(), "it is not the model that made this catalog");
+  if (is_imported(state.settings)) {
+    try {
+      state.dimension = code_dimension(state.settings);
+    } catch (const std::invalid_argument& error) {
+      throw damaged_catalog(state.paths.ledger(), error.what());
+    }
+  } else {
+    if (!exists(state.paths.model())) throw damaged_catalog(state.paths.model(), "it is missing");
+    state.model = read_model(state.paths.model());
+    if (model_fingerprint(*state.model) != state.settings[kModelSetting]) {
+      throw damaged_catalog(state.paths.model(), "it is not the model that made this catalog");
+    }
   }
   const CatalogTotals stored = state.ledger->totals();
   state.totals.listed = stored.listed;
@@ -135,10 +144,20 @@ int64_t CatalogReader::rows() const { return state_->totals.encoded; }
 CodeKind CatalogReader::kind() const { return state_->compact ? CodeKind::kCompact : CodeKind::kPlain; }
 
 int64_t CatalogReader::dimension() const {
-  return state_->compact ? state_->compact->components() : kCodeLength;
+  return state_->compact ? state_->compact->components() : state_->dimension;
 }
 
-const Model& CatalogReader::model() const { return state_->model; }
+int64_t CatalogReader::plain_dimension() const { return state_->dimension; }
+
+bool CatalogReader::has_model() const { return state_->model.has_value(); }
+
+const Model& CatalogReader::model() const {
+  if (!state_->model) {
+    throw usage_error("no network belongs to " + folder() +
+                      ", whose codes were imported, take a catalog made by encode");
+  }
+  return *state_->model;
+}
 
 const std::string& CatalogReader::folder() const { return state_->paths.folder; }
 
@@ -181,7 +200,7 @@ void CatalogReader::for_each_block(
     const int64_t rows = state_->shards[s].rows;
     for (int64_t first = 0; first < rows; first += block_rows) {
       const int64_t count = std::min(block_rows, rows - first);
-      block.resize(static_cast<std::size_t>(count) * kCodeLength);
+      block.resize(static_cast<std::size_t>(count * state_->dimension));
       state_->read(s, first, block);
       visit(state_->first_rows[s] + first, block);
     }

@@ -46,14 +46,19 @@ void start_over(const CatalogPaths& paths) {
   remove_file(paths.thumbnails() + "-journal");
   remove_file(paths.thumbnails());
   remove_file(paths.history());
+  remove_file(paths.model());
   remove_compact(paths.folder);
 }
 
-Settings all_settings(const Settings& given, const Model& model, int64_t listed, int64_t shards) {
+Settings all_settings(const Settings& given, const std::optional<Model>& model, int64_t listed,
+                      int64_t shards) {
+  if (model.has_value() == is_imported(given)) {
+    throw std::invalid_argument("a catalog has a model or a dimension of its own");
+  }
   Settings settings = {{kListedSetting, std::to_string(listed)},
                        {kShardsSetting, std::to_string(shards)},
-                       {kModelSetting, model_fingerprint(model)},
                        {kCompleteSetting, "0"}};
+  if (model) settings.emplace(kModelSetting, model_fingerprint(*model));
   for (const auto& [name, value] : given) {
     const auto [place, fresh] = settings.emplace(name, value);
     if ((!fresh && place->second != value) || name == kCompleteSetting || name == kChecksumSetting) {
@@ -64,7 +69,8 @@ Settings all_settings(const Settings& given, const Model& model, int64_t listed,
 }
 
 // The photos' list before what follows from it, the rule before the model that has it.
-constexpr SettingName kNames[] = {{"photos", "the list of photos"},
+constexpr SettingName kNames[] = {{kDimensionSetting, "the numbers of a code"},
+                                  {"photos", "the list of photos"},
                                   {"label", "--label"},
                                   {"columns", "the labels and columns"},
                                   {"limits", "the limits of a photo"},
@@ -112,8 +118,8 @@ struct CatalogWriter::State {
   std::unique_ptr<ShardWriter> open;  // of the shard whose last piece is still to come
 };
 
-CatalogWriter::CatalogWriter(const std::string& folder, const Model& model, const Settings& settings,
-                             int64_t listed, int64_t shards, bool force)
+CatalogWriter::CatalogWriter(const std::string& folder, const std::optional<Model>& model,
+                             const Settings& settings, int64_t listed, int64_t shards, bool force)
     : state_(std::make_unique<State>()) {
   refuse_too_many(shards);
   const CatalogPaths& paths = state_->paths = {folder};
@@ -126,12 +132,16 @@ CatalogWriter::CatalogWriter(const std::string& folder, const Model& model, cons
   const Settings wanted = all_settings(settings, model, listed, shards);
   if (force || !exists(paths.ledger())) start_over(paths);
   const bool begun = Ledger::is_begun(paths.ledger());
-  if (!begun) Ledger::create(paths.ledger(), wanted, [&] { write_model(paths.model(), model); });
+  if (!begun) {
+    Ledger::create(paths.ledger(), wanted, [&] {
+      if (model) write_model(paths.model(), *model);
+    });
+  }
   state_->ledger.emplace(paths.ledger(), Access::kWrite);
   state_->begun_with = state_->ledger->settings();
   require_same_catalog(folder, state_->begun_with, wanted);
-  if (begun && !exists(paths.model())) throw damaged_catalog(paths.model(), "it is missing");
-  if (begun && model_fingerprint(read_model(paths.model())) != model_fingerprint(model)) {
+  if (begun && model && !exists(paths.model())) throw damaged_catalog(paths.model(), "it is missing");
+  if (begun && model && model_fingerprint(read_model(paths.model())) != model_fingerprint(*model)) {
     throw damaged_catalog(paths.model(), "it is not the model that made this catalog");
   }
 
@@ -146,10 +156,10 @@ CatalogWriter::CatalogWriter(const std::string& folder, const Model& model, cons
     state_->finished.insert(record.shard);
   }
   remove_orphans(paths, state_->finished);
-  if (!state_->finished.empty() && !exists(paths.thumbnails())) {
+  if (model && !state_->finished.empty() && !exists(paths.thumbnails())) {
     throw damaged_catalog(paths.thumbnails(), "it is missing");
   }
-  state_->thumbnails.emplace(paths.thumbnails(), Access::kWrite, state_->finished.empty());
+  if (model) state_->thumbnails.emplace(paths.thumbnails(), Access::kWrite, state_->finished.empty());
   state_->totals = state_->ledger->totals();
 }
 
@@ -183,7 +193,10 @@ void CatalogWriter::write(ShardContent piece) {
     throw std::invalid_argument(
         fmt::format("shard {} is none of the {}, finished or not the next", shard, totals.shards));
   }
-  if (!open) open = std::make_unique<ShardWriter>(state_->paths, shard, *state_->thumbnails);
+  if (!open) {
+    open = std::make_unique<ShardWriter>(state_->paths, shard, code_dimension(state_->begun_with),
+                                         state_->thumbnails ? &*state_->thumbnails : nullptr);
+  }
   const bool ends = piece.ends_shard;
   open->append(std::move(piece));
   if (!ends) {

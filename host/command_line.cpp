@@ -50,7 +50,7 @@ class Help : public CLI::Formatter {
   }
   std::string make_subcommand(const CLI::App* command) const override {
     const std::string description = command->get_description();
-    return fmt::format("  {:<12}{}\n", command->get_name(), description.substr(0, description.find('\n')));
+    return fmt::format("  {:<14}{}\n", command->get_name(), description.substr(0, description.find('\n')));
   }
 };
 
@@ -172,6 +172,10 @@ int run_command_line(int argc, char** argv) {
     add_search_command(app, run);
     add_recommend_command(app, run);
     add_report_command(app, run);
+    add_duplicates_command(app, run);
+    add_evaluate_command(app, run);
+    add_export_command(app, run);
+    add_import_codes_command(app, run);
     add_refusals_command(app, run);
     add_verify_command(app, run);
     add_doctor_command(app, run);

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <stdexcept>
 
 #include "host/files.h"
 #include "host/fingerprint.h"
 #include "host/item_columns.h"
+#include "kernels/topology.h"
 
 namespace lookalike {
 namespace {
@@ -162,6 +164,20 @@ void Ledger::create(const std::string& path, const Settings& settings,
   insert.bind(std::string(kChecksumSetting), settings_checksum(settings)).run();
   before_commit();
   transaction.commit();
+}
+
+bool is_imported(const Settings& settings) { return settings.contains(kDimensionSetting); }
+
+int64_t code_dimension(const Settings& settings) {
+  const auto found = settings.find(kDimensionSetting);
+  if (found == settings.end()) return kCodeLength;
+  int64_t dimension = 0;
+  const char* const end = found->second.data() + found->second.size();
+  const auto [stop, error] = std::from_chars(found->second.data(), end, dimension);
+  if (error != std::errc() || stop != end || dimension < 1) {
+    throw std::invalid_argument("the setting dimension is '" + found->second + "'");
+  }
+  return dimension;
 }
 
 std::string whole_path(const Settings& settings, const std::string& listed) {

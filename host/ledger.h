@@ -42,16 +42,23 @@ struct ShardRecord {
   int64_t refused = 0;              // items refused
   std::string codes_checksum;       // XXH3-128 of the file; empty where no row, so no file
   std::string items_checksum;       // of its items and refusals: see Ledger::shard_checksum
-  std::string thumbnails_checksum;  // of its thumbnails
+  std::string thumbnails_checksum;  // of its thumbnails; empty in an imported catalog
 };
 
 // The settings that the catalog itself adds to those of its maker.
-inline constexpr const char* kListedSetting = "listed";      // length of the photo list
-inline constexpr const char* kShardsSetting = "shards";      // shards that it is cut into
-inline constexpr const char* kModelSetting = "model";        // model_fingerprint of model.safetensors
+inline constexpr const char* kListedSetting = "listed";  // length of the photo list
+inline constexpr const char* kShardsSetting = "shards";  // shards that it is cut into
+inline constexpr const char* kModelSetting = "model";    // model_fingerprint of model.safetensors
+inline constexpr const char* kDimensionSetting =
+    "dimension";  // numbers of a code, of a catalog that was imported: it has no model and no pictures
 inline constexpr const char* kCompleteSetting = "complete";  // "0" or "1"
 inline constexpr const char* kRootSetting = "root";          // folder that paths are below; it may move
 inline constexpr const char* kChecksumSetting = "checksum";  // XXH3-128 over all other settings
+
+// Whether the codes came from another program.
+bool is_imported(const Settings& settings);
+// Numbers of a plain code. Throws std::invalid_argument for a setting that is no such number.
+int64_t code_dimension(const Settings& settings);
 
 // A path of the ledger as the file system takes it: below the setting `root`, where there is one.
 std::string whole_path(const Settings& settings, const std::string& listed);

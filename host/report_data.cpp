@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <set>
 
+#include "engine/error.h"
 #include "host/files.h"
 #include "host/ledger.h"
 #include "host/picture.h"
@@ -118,6 +119,19 @@ ReportPair make_pair(Device& device, const CatalogReader& catalog, const ReportD
   return {index, thumbnail_of(pixels)};
 }
 
+// Items judged at most: a second or two.
+constexpr int64_t kJudged = 1000;
+
+std::optional<Evaluation> judged(Device& device, const CatalogReader& catalog, int64_t items,
+                                 const ReportProgress& progress) {
+  try {
+    return evaluate(device, catalog, {.items = std::min(items, kJudged)}, progress);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kNoInput) throw;
+    return {};
+  }
+}
+
 }  // namespace
 
 ReportData collect_report(Device& device, const CatalogReader& catalog, const ReportWork& work,
@@ -137,6 +151,7 @@ ReportData collect_report(Device& device, const CatalogReader& catalog, const Re
   add_neighbours(device, catalog, work.neighbours, progress, data);
   add_others(catalog, data);
   add_pictures(device, catalog, progress, data);
+  data.evaluation = judged(device, catalog, work.items, progress);
   return data;
 }
 

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/photo_loss.h"
 #include "engine/search.h"
 #include "host/catalog.h"
+#include "host/evaluation.h"
 #include "host/metrics.h"
 
 namespace lookalike {
@@ -38,6 +40,7 @@ struct ReportData {
   std::vector<std::pair<std::string, int64_t>> refusal_reasons;  // with counts, the most frequent first
   std::vector<ReportItem> items;                                 // ascending rows
   std::map<int64_t, CatalogItem> others;  // rows that are neighbours and not among the items
+  std::optional<Evaluation> evaluation;   // nothing where no two items share a label
   std::vector<ReportPair> spread;         // evenly spread over the items; add_pairs fills both
   std::vector<ReportPair> worst;          // largest loss above its floor first
 };

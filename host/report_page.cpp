@@ -80,6 +80,24 @@ ordered_json refusals(const ReportData& data) {
   return {{"reasons", reasons}, {"first", first}};
 }
 
+ordered_json evaluation(const std::optional<Evaluation>& evaluation) {
+  if (!evaluation) return nullptr;
+  ordered_json codes = ordered_json::array();
+  for (const JudgedCodes& judged : evaluation->codes) {
+    ordered_json one = {judged.name, judged.numbers};
+    for (const double precision : judged.all.precision) one.push_back(precision);
+    one.push_back(judged.all.average_precision);
+    codes.push_back(std::move(one));
+  }
+  return {{"labelled", evaluation->rows - evaluation->unlabelled},
+          {"unlabelled", evaluation->unlabelled},
+          {"judged", evaluation->judged},
+          {"alone", evaluation->alone},
+          {"labels", evaluation->labels.size()},
+          {"at", kPrecisionAt},
+          {"codes", std::move(codes)}};
+}
+
 ordered_json pair_items(const std::vector<ReportPair>& pairs) {
   ordered_json items = ordered_json::array();
   for (const ReportPair& pair : pairs) items.push_back(pair.item);
@@ -122,6 +140,7 @@ ordered_json document(const ReportData& data, const ReportFit& fit) {
             {"settings", texts(data.model.settings)}}},
           {"history", history(data.history)},
           {"refusals", refusals(data)},
+          {"evaluation", evaluation(data.evaluation)},
           {"halved", fit.halved},
           {"thinned", fit.thinned},
           {"spread", pair_items(data.spread)},

@@ -27,15 +27,23 @@ class Resolver {
     set.names.push_back(name);
     std::vector<uint8_t> pixels;
     std::optional<int64_t> row = catalog_.row_of(name);
+    if (!row && !catalog_.has_model()) {
+      throw usage_error(
+          fmt::format("'{}' is no id of {}, and no photo can be searched for there: its codes "
+                      "were imported, so no network belongs to it",
+                      name, catalog_.folder()));
+    }
     if (!row) {
       pixels.resize(std::size_t{kImageBytes});
       row = item_of(name, read(name, pixels));
     }
-    std::vector<float> code(std::size_t{kCodeLength});
+    std::vector<float> code;
     if (row) {
       pixels.clear();
+      code.resize(static_cast<std::size_t>(catalog_.plain_dimension()));
       catalog_.read_plain_codes(*row, code);
     } else {
+      code.resize(std::size_t{kCodeLength});
       device_.encode(pixels, code);
     }
     set.rows.push_back(row.value_or(-1));

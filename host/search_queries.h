@@ -14,7 +14,7 @@ struct QuerySet {
   std::vector<std::string> names;            // (Q) as asked for
   std::vector<int64_t> rows;                 // (Q) of the catalog; -1: a photo from outside
   std::vector<float> codes;                  // (Q, D) of the catalog's kind
-  std::vector<float> plain;                  // (Q, 2888), what the network decodes
+  std::vector<float> plain;                  // (Q, D) of the plain kind, what a network decodes
   std::vector<std::vector<uint8_t>> pixels;  // (Q) of photos from outside (150, 150, 3); empty for items
 };
 

@@ -134,6 +134,7 @@ int run_search(const SearchCommandOptions& options) {
     say(options, fmt::format("warning: {} is not finished, {} of {} photos are searched", options.catalog,
                              format_count(catalog.rows()), format_count(catalog.totals().listed)));
   }
+  if (!options.picture.empty()) catalog.model();  // there are no pictures without one
   // Before the work: a name that cannot be written says so at once.
   std::optional<AtomicFile> picture;
   if (!options.picture.empty()) {
@@ -141,7 +142,7 @@ int run_search(const SearchCommandOptions& options) {
     picture.emplace(options.picture);
   }
   const auto device = make_device(options.device, options.threads, nullptr);
-  device->set_parameters(catalog.model().parameters);
+  if (catalog.has_model()) device->set_parameters(catalog.model().parameters);
   const QuerySet queries = resolve_queries(options.queries, catalog, *device);
   const std::vector<Result> results = find(options, queries, catalog, *device);
   if (options.k > catalog.rows()) {

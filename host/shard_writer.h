@@ -17,7 +17,8 @@ inline constexpr int64_t kThumbnailsHeld = 512;
 // Keeps in memory what the ledger needs of each photo, and the thumbnails of one transaction.
 class ShardWriter {
  public:
-  ShardWriter(const CatalogPaths& paths, int64_t shard, ThumbnailStore& thumbnails);
+  // dimension: numbers of a code; thumbnails: null where there are none.
+  ShardWriter(const CatalogPaths& paths, int64_t shard, int64_t dimension, ThumbnailStore* thumbnails);
 
   int64_t shard() const { return record_.shard; }
   // Checked first: throws E_NON_FINITE for a code that is none, naming the photo.
@@ -29,7 +30,8 @@ class ShardWriter {
   void flush_thumbnails();
 
   const CatalogPaths& paths_;
-  ThumbnailStore& store_;
+  int64_t dimension_;
+  ThumbnailStore* store_;
   ShardRecord record_;
   std::optional<NpyWriter> codes_;  // none before the first row
   std::vector<CatalogItem> items_;

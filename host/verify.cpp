@@ -46,11 +46,11 @@ std::string verify_training(const std::string& path) {
 }
 
 // Reads a shard's file: the rows of the ledger, all finite, and the bytes that were written.
-void verify_codes(const std::string& path, const ShardRecord& record) {
+void verify_codes(const std::string& path, const ShardRecord& record, int64_t dimension) {
   const NpyReader reader(path);
-  if (reader.rows() != record.rows || reader.columns() != kCodeLength) {
+  if (reader.rows() != record.rows || reader.columns() != dimension) {
     throw damaged(path, fmt::format("it is ({}, {}), the ledger has ({}, {})", reader.rows(),
-                                    reader.columns(), record.rows, kCodeLength));
+                                    reader.columns(), record.rows, dimension));
   }
   // The reader takes one header for one shape only, so this is the file's.
   const std::string header = npy_header(reader.rows(), reader.columns());
@@ -59,20 +59,20 @@ void verify_codes(const std::string& path, const ShardRecord& record) {
   std::vector<float> block;
   for (int64_t first = 0; first < record.rows; first += kBlockRows) {
     const int64_t count = std::min(kBlockRows, record.rows - first);
-    block.resize(static_cast<std::size_t>(count) * kCodeLength);
+    block.resize(static_cast<std::size_t>(count * dimension));
     reader.read_rows(first, count, block);
     hash.add_raw(std::as_bytes(std::span(block)));
     const auto bad =
         std::find_if(block.begin(), block.end(), [](float value) { return !std::isfinite(value); });
     if (bad != block.end()) {
-      throw damaged(path, fmt::format("row {} is not finite", first + (bad - block.begin()) / kCodeLength));
+      throw damaged(path, fmt::format("row {} is not finite", first + (bad - block.begin()) / dimension));
     }
   }
   if (hash.hex() != record.codes_checksum) throw damaged(path, "its bytes do not fit the ledger's checksum");
 }
 
-// Every shard, item, refusal and thumbnail that the ledger has.
-void verify_shards(const CatalogPaths& paths, const Ledger& ledger, const ThumbnailStore& thumbnails) {
+// Every shard, item and refusal that the ledger has.
+void verify_shards(const CatalogPaths& paths, const Ledger& ledger, int64_t dimension) {
   for (const ShardRecord& record : ledger.shards()) {
     const std::string shard = fmt::format("shard {}", record.shard);
     const std::vector<CatalogItem> items = ledger.items(record.shard);
@@ -85,7 +85,17 @@ void verify_shards(const CatalogPaths& paths, const Ledger& ledger, const Thumbn
     if (Ledger::shard_checksum(items, refusals) != record.items_checksum) {
       throw damaged(paths.ledger(), "the items of " + shard + " do not fit their checksum");
     }
-    if (record.rows > 0) verify_codes(paths.shard(record.shard), record);
+    if (record.rows > 0) verify_codes(paths.shard(record.shard), record, dimension);
+  }
+}
+
+// A picture for every row. An imported catalog has none.
+void verify_thumbnails(const CatalogPaths& paths, const Ledger& ledger) {
+  if (!exists(paths.thumbnails())) throw damaged(paths.thumbnails(), "it is missing");
+  const ThumbnailStore thumbnails(paths.thumbnails(), Access::kRead);
+  thumbnails.database().check_integrity();
+  for (const ShardRecord& record : ledger.shards()) {
+    const std::string shard = fmt::format("shard {}", record.shard);
     if (const int64_t pictures = thumbnails.rows(record.shard); pictures != record.rows) {
       throw damaged(paths.thumbnails(),
                     fmt::format("{} has {} pictures for {} rows", shard, pictures, record.rows));
@@ -129,11 +139,8 @@ std::vector<std::string> verify_catalog(const CatalogPaths& paths) {
   const CatalogReader reader(paths.folder);
   const Ledger ledger(paths.ledger(), Access::kRead);
   ledger.database().check_integrity();
-  if (!exists(paths.thumbnails())) throw damaged(paths.thumbnails(), "it is missing");
-  const ThumbnailStore thumbnails(paths.thumbnails(), Access::kRead);
-  thumbnails.database().check_integrity();
-
-  verify_shards(paths, ledger, thumbnails);
+  verify_shards(paths, ledger, reader.plain_dimension());
+  if (reader.has_model()) verify_thumbnails(paths, ledger);
   verify_ids(ledger);
   const CatalogTotals totals = ledger.totals();
   const int64_t told = totals.encoded + totals.refused;
@@ -146,17 +153,19 @@ std::vector<std::string> verify_catalog(const CatalogPaths& paths) {
 
   const std::string progress =
       reader.complete() ? "complete"
-                        : fmt::format("{} of {} shards so far, encode again to go on",
+                        : fmt::format("{} of {} shards so far, repeat what made it to go on",
                                       format_count(totals.shards_done), format_count(totals.shards));
-  std::vector<std::string> lines = {
-      verify_model(paths.model()),
-      line("ledger", paths.ledger(),
-           fmt::format("{} listed: {} encoded, {} refused; {}", format_count(totals.listed),
-                       format_count(totals.encoded), format_count(totals.refused), progress)),
-      line("codes", paths.codes(),
-           fmt::format("{} rows, all finite, checksums ok", format_count(totals.encoded))),
-      line("thumbs", paths.thumbnails(),
-           fmt::format("{} pictures, checksums ok", format_count(totals.encoded)))};
+  std::vector<std::string> lines;
+  if (reader.has_model()) lines.push_back(verify_model(paths.model()));
+  lines.push_back(line("ledger", paths.ledger(),
+                       fmt::format("{} listed: {} encoded, {} refused; {}", format_count(totals.listed),
+                                   format_count(totals.encoded), format_count(totals.refused), progress)));
+  lines.push_back(line("codes", paths.codes(),
+                       fmt::format("{} rows, all finite, checksums ok", format_count(totals.encoded))));
+  if (reader.has_model()) {
+    lines.push_back(line("thumbs", paths.thumbnails(),
+                         fmt::format("{} pictures, checksums ok", format_count(totals.encoded))));
+  }
   if (const auto compact = CompactFile::open(paths.folder)) {
     lines.push_back(verify_compact(paths.folder, *compact, reader.codes_fingerprint()));
   }

@@ -4,6 +4,7 @@
 
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <string_view>
 
@@ -28,6 +29,14 @@ std::string whole_number(const std::string& text) {
 
 std::string real_number(const std::string& text) {
   return is_number<double>(text) ? "" : "'" + text + "' is not a number";
+}
+
+std::string radius(const std::string& text) {
+  double value = -1;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool good =
+      error == std::errc() && stop == text.data() + text.size() && value >= 0 && std::isfinite(value);
+  return good ? "" : "'" + text + "' is not a distance, which is a number from 0 on";
 }
 
 std::string not_empty(const std::string& text) { return text.empty() ? "it is empty, give a name" : ""; }
@@ -59,6 +68,10 @@ void add_catalog_flag(CLI::App& command, std::string& catalog) {
       ->required()
       ->check(not_empty)
       ->type_name("CATALOG");
+}
+
+CLI::Option* add_radius_flag(CLI::App& command, const char* flag, double& value, const char* meaning) {
+  return command.add_option(flag, value, meaning)->type_name("DISTANCE")->check(radius);
 }
 
 void add_codes_flag(CLI::App& command, CodeKind& kind) {

@@ -26,6 +26,9 @@ CLI::Option* add_number(CLI::App& command, const char* flag, Integer& value, con
 // The same for a number with a fraction, which must fit a double.
 std::string real_number(const std::string& text);
 
+// For distances: a number from 0 on, and finite.
+std::string radius(const std::string& text);
+
 // For names: a variable that is not set leaves an empty one.
 std::string not_empty(const std::string& text);
 
@@ -38,6 +41,8 @@ void require_within(const char* flag, int64_t value, int64_t low, int64_t high);
 
 inline constexpr int64_t kMaxThreads = 4096;
 inline constexpr int64_t kMaxNeighbours = int64_t{1} << 40;
+
+CLI::Option* add_radius_flag(CLI::App& command, const char* flag, double& value, const char* meaning);
 
 void add_photos(CLI::App& command, std::string& photos);
 void add_catalog_flag(CLI::App& command, std::string& catalog);

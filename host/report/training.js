@@ -120,6 +120,21 @@ function labelPanel() {
     groups.size > longest ? element('p', { class: 'note' }, `and ${count(groups.size - longest)} smaller labels`) : null);
 }
 
+// The catalog's codes beside what costs nothing to make.
+function evaluationPanel() {
+  const evaluation = report.evaluation;
+  if (!evaluation) return null;
+  const { labelled, unlabelled, judged, alone, labels, at, codes } = evaluation;
+  const left = [[unlabelled, 'without a label'], [alone, 'alone under theirs']].filter(([size]) => size).map(([size, why]) => `${count(size)} ${why}`);
+  return element('div', { class: 'panel' },
+    element('h3', {}, 'What the network is worth'),
+    element('p', { class: 'note' }, `How many of a product\u2019s first ${at.join(', ')} neighbours carry its label, and how early all of that label come (mean average precision), `
+      + `by what the products are compared with. Judged on ${judged < labelled ? `an even sample of ${count(judged)} of ` : ''}${plural(labelled, 'labelled product', 'labelled products')} `
+      + `under ${plural(labels, 'label', 'labels')}${left.length ? `; left out as queries: ${left.join(', ')}` : ''}.`),
+    table(['compared by', 'numbers', ...at.map((k) => `first ${k}`), 'average precision'],
+      codes.map(([name, numbers, ...shares]) => [name, numbers ? count(numbers) : '', ...shares.map(percent)])));
+}
+
 function refusalPanel() {
   const { reasons, first } = report.refusals;
   if (!reasons.length) return null;
@@ -139,7 +154,7 @@ function startTraining() {
       ['epochs', count(report.history[report.history.length - 1].epoch)]);
   }
   shown.push(['best loss', digits(model.loss, 4)], ['products encoded', count(catalog.encoded)], ['photos refused', count(catalog.refused)]);
-  const panels = [historyPanel(), labelPanel(), settingsPanel('Settings of the training', model.settings),
+  const panels = [historyPanel(), labelPanel(), evaluationPanel(), settingsPanel('Settings of the training', model.settings),
     settingsPanel('Settings of the catalog', catalog.settings), refusalPanel()];
   document.getElementById('training-panels').append(figures(shown), element('div', { class: 'panels' }, ...panels.filter(Boolean)));
 }

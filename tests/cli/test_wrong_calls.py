@@ -54,6 +54,7 @@ def make_lists(root):
     (root / "foreign").mkdir()
     (root / "foreign" / "hello.txt").write_text("hello\n")
     (root / "empty.txt").write_text("")
+    (root / "eight.txt").write_text("one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n")
     (root / "nul.txt").write_bytes(b"a.png\0b.png\n")
     (root / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     (root / "cut.png").write_bytes((root / "photos" / "discs" / "000.png").read_bytes()[:-20])
@@ -83,7 +84,7 @@ def make_models(root):
 
 
 def make_catalogs(root):
-    for name in ("catalog_b", "catalog_c"):  # calls run side by side, and encode locks its catalog
+    for name in ("catalog_b", "catalog_c", "catalog_d"):  # calls run side by side, and encode locks its catalog
         copy(root, name)
     cut(copy(root, "cut_ledger") / "catalog.sqlite", 5000)
     (copy(root, "text_ledger") / "catalog.sqlite").write_text("hello\n" * 1000)

@@ -267,6 +267,62 @@ COMPACT = [
     (2, "report -c catalog -o r.html --codes small", "--codes", "small"),
 ]
 
+FOREIGN = [
+    (2, "export", "--catalog", "lookalike export --help"),
+    (2, "export -c catalog", "--output"),
+    (2, "export -c catalog -o codes", "--output is 'codes'", "--format"),
+    (2, "export -c catalog -o codes.pgvector", "--output is 'codes.pgvector'"),
+    (2, "export -c catalog -o - ", "--format"),
+    (2, "export -c catalog -o x.npy --format hdf5", "--format", "hdf5"),
+    (2, "export -c catalog -o x.npy --codes compact", "no compact codes"),
+    (2, "export -c catalog -o x.npy --tabel t", "did you mean --table?"),
+    (2, "export -c nowhere -o x.npy", "no catalog at nowhere"),
+    (3, "export -c begun -o x.npy", "begun", "no photo yet"),
+    (5, "export -c catalog -o no/x.npy", "no/x.npy", "No such file"),
+    (5, "[plain] export -c catalog -o locked/x.csv", "locked/x.csv", "Permission denied"),
+    (5, "[ro] export -c catalog -o full/x.fvecs", "full/x.fvecs", "Read-only"),
+    (5, "[limit 100] export -c catalog -o limited/x.sql", "limited/x.sql", "ulimit -f"),
+    (6, "export -c cut_shard -o x.npy", "codes_00000.npy"),
+    (6, "export -c nan_shard -o x.npy", "codes_00000.npy", "row 2"),
+    (2, "import-codes", "CODES", "lookalike import-codes --help"),
+    (2, "import-codes x.npy -o c", "--ids"),
+    (2, "import-codes x.npy --ids empty.txt", "--output"),
+    (5, "import-codes x.npy --ids empty.txt -o c", "x.npy", "No such file"),
+    (6, "import-codes empty.txt --ids empty.txt -o c", "empty.txt"),
+    (6, "import-codes broken.jpg --ids empty.txt -o c", "broken.jpg", "byte 0"),
+    (2, "import-codes catalog/codes/codes_00000.npy --ids twice.txt -o c", "twice.txt has 3 ids", "8 rows"),
+    (5, "import-codes catalog/codes/codes_00000.npy --ids no.txt -o c", "no.txt", "No such file"),
+    (7, "import-codes nan_shard/codes/codes_00000.npy --ids eight.txt -o c", "row 2 (id three)", "NaN at number 1"),
+    (2, "import-codes catalog/codes/codes_00000.npy --ids eight.txt -o catalog_d", "catalog_d", "--force"),
+    (2, "import-codes catalog/codes/codes_00000.npy --ids eight.txt -o foreign", "foreign", "hello.txt"),
+    (5, "[plain] import-codes catalog/codes/codes_00000.npy --ids eight.txt -o locked/c", "locked/c", "Permission denied"),
+]
+
+DUPLICATES = [
+    (2, "duplicates", "--catalog", "lookalike duplicates --help"),
+    (2, "duplicates -c catalog", "--within"),
+    (2, "duplicates -c catalog --within -1", "'-1'"),
+    (2, "duplicates -c catalog --within nan", "'nan'"),
+    (2, "duplicates -c catalog --within inf", "'inf'"),
+    (2, "duplicates -c catalog --within 1e999", "'1e999'"),
+    (2, "duplicates -c catalog --within half", "'half'"),
+    (2, "duplicates -c catalog --within 1 -o t.xml", "t.xml", ".csv"),
+    (2, "duplicates -c catalog --within 1 --codes compact", "no compact codes"),
+    (2, "duplicates -c nowhere --within 1", "no catalog at nowhere"),
+    (3, "duplicates -c begun --within 1", "begun", "no photo yet"),
+    (5, "duplicates -c catalog --within 1 -o no/t.csv", "no/t.csv", "No such file"),
+    (6, "duplicates -c nan_shard --within 1", "codes_00000.npy", "row 2"),
+]
+
+EVALUATE = [
+    (2, "evaluate", "--catalog", "lookalike evaluate --help"),
+    (2, "evaluate -c nowhere", "no catalog at nowhere"),
+    (2, "evaluate -c catalog --items 1", "--items is 1"),
+    (2, "evaluate -c catalog --jsno", "did you mean --json?"),
+    (3, "evaluate -c begun", "begun", "no photo yet"),
+    (6, "evaluate -c nan_shard", "codes_00000.npy", "row 2"),
+]
+
 REPORT = [
     (2, "report -c catalog", "--output"),
     (2, "report -o r.html", "--catalog"),
@@ -320,4 +376,4 @@ REFUSALS = [
     (2, "train photos -o m --max-scans 0", "--max-scans is 0"),
 ]
 
-CALLS = TOP + COMPACT + TRAIN + ENCODE + SEARCH + RECOMMEND + VERIFY + REPORT + REFUSALS
+CALLS = TOP + COMPACT + FOREIGN + DUPLICATES + EVALUATE + TRAIN + ENCODE + SEARCH + RECOMMEND + VERIFY + REPORT + REFUSALS

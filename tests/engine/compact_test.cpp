@@ -167,6 +167,25 @@ TEST(Compact, WhatHasNoDirectionIsZero) {
       << "one unit in the last place of one number is a direction";
 }
 
+// (v, v) along (w, -w) is nothing; what its sum leaves in double is rounding, and no direction.
+TEST(Compact, RoundingIsNoDirection) {
+  constexpr std::size_t kHalf = 500;
+  int rounded = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CompactProjection projection{
+        2 * kHalf, std::vector<double>(2 * kHalf, 0.0), test::random_floats(kHalf, -0.1, 0.1, seed), {1.0F}};
+    for (std::size_t i = 0; i < kHalf; ++i) projection.directions.push_back(-projection.directions[i]);
+    Codes code = test::random_floats(kHalf, -10, 10, 100 + seed);
+    for (std::size_t i = 0; i < kHalf; ++i) code.push_back(code[i]);
+    ThreadPool pool(1);
+    double along = 0;
+    Compactor(projection).project(code, pool, {&along, 1});
+    rounded += along != 0 ? 1 : 0;
+    EXPECT_EQ(compact(projection, code), Codes{0.0F}) << seed << ": " << along;
+  }
+  EXPECT_GT(rounded, 0) << "no sum was rounded, so nothing was tried";
+}
+
 TEST(Compact, ComponentsBeyondTheRankAreZero) {
   constexpr int64_t kDimension = 32, kComponents = 12, kRank = 3;
   const Codes codes = falling(60, kDimension, 0, 7, kRank);

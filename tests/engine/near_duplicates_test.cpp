@@ -1,0 +1,224 @@
+// Groups and collapsed lists against brute force over all pairs.
+#include "engine/near_duplicates.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <stdexcept>
+
+#include "tests/reference/distance.h"
+#include "tests/support/inputs.h"
+
+namespace lookalike {
+namespace {
+
+using Codes = std::vector<float>;
+using Groups = std::vector<std::vector<int64_t>>;
+
+std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
+
+struct Catalog {
+  Codes codes;
+  int64_t dimension;
+
+  int64_t rows() const { return std::ssize(codes) / dimension; }
+  std::span<const float> code(int64_t row) const {
+    return std::span(codes).subspan(as_size(row * dimension), as_size(dimension));
+  }
+  CodeSource source() const {
+    return {rows(), [this](const auto& visit) {
+              for (int64_t first = 0; first < rows(); first += 37) {
+                const int64_t count = std::min<int64_t>(37, rows() - first);
+                visit(first,
+                      std::span(codes).subspan(as_size(first * dimension), as_size(count * dimension)));
+              }
+            }};
+  }
+  LimitedSearch searched(Device& device) const {
+    return [this, &device](const SearchQueries& queries, const SearchLimits& limits) {
+      return search(device, queries, source(), limits);
+    };
+  }
+  CodesOfRows reader() const {
+    return [this](std::span<const int64_t> rows, std::span<float> out) {
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        std::ranges::copy(code(rows[i]), out.begin() + static_cast<std::ptrdiff_t>(i * as_size(dimension)));
+      }
+    };
+  }
+  long double squared(int64_t a, int64_t b) const {
+    return reference::exact_squared_distance(code(a), code(b));
+  }
+};
+
+// Smallest row of each row's group: links carried on until nothing changes.
+std::vector<int64_t> brute_representatives(const Catalog& catalog, double within) {
+  std::vector<int64_t> first(as_size(catalog.rows()));
+  std::iota(first.begin(), first.end(), int64_t{0});
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (int64_t a = 0; a < catalog.rows(); ++a) {
+      for (int64_t b = 0; b < a; ++b) {
+        if (catalog.squared(a, b) > static_cast<long double>(within) * within) continue;
+        const int64_t least = std::min(first[as_size(a)], first[as_size(b)]);
+        changed = changed || first[as_size(a)] != least || first[as_size(b)] != least;
+        first[as_size(a)] = first[as_size(b)] = least;
+      }
+    }
+  }
+  return first;
+}
+
+Groups groups_of(const std::vector<int64_t>& representatives) {
+  Groups groups;
+  for (int64_t first = 0; first < std::ssize(representatives); ++first) {
+    std::vector<int64_t> group;
+    for (int64_t row = 0; row < std::ssize(representatives); ++row) {
+      if (representatives[as_size(row)] == first) group.push_back(row);
+    }
+    if (group.size() > 1) groups.push_back(group);
+  }
+  return groups;
+}
+
+Catalog clusters(int64_t count, int64_t dimension, double spread, uint64_t seed) {
+  test::Random random(seed);
+  const Codes centres = test::random_floats(9 * dimension, -1, 1, seed + 1);
+  Catalog catalog{{}, dimension};
+  for (int64_t r = 0; r < count; ++r) {
+    const int64_t centre = random.below(9);
+    for (int64_t i = 0; i < dimension; ++i) {
+      catalog.codes.push_back(centres[as_size(centre * dimension + i)] +
+                              static_cast<float>(spread * random.between(-1, 1)));
+    }
+  }
+  return catalog;
+}
+
+Catalog line(int64_t count, float step) {
+  Catalog catalog{{}, 1};
+  for (int64_t r = 0; r < count; ++r) catalog.codes.push_back(step * static_cast<float>(r));
+  return catalog;
+}
+
+Catalog equal(int64_t count) { return {Codes(as_size(count * 3), 0.7F), 3}; }
+
+struct Case {
+  const char* name;
+  Catalog catalog;
+  double within;
+};
+
+std::vector<Case> cases() {
+  Catalog pairs = clusters(60, 5, 1, 8);
+  pairs.codes.insert(pairs.codes.end(), pairs.codes.begin(), pairs.codes.begin() + 50);
+  return {{"clusters", clusters(150, 6, 0.1, 3), 0.2},
+          {"chains within clusters", clusters(150, 3, 0.3, 4), 0.12},
+          {"a line, each a step from the next", line(140, 1), 1},
+          {"a line, steps too long", line(50, 1), 0.999},
+          {"all equal, more than are asked for at first", equal(170), 0},
+          {"copies alone", pairs, 0},
+          {"all within", clusters(150, 4, 0.1, 5), 100},
+          {"one row", equal(1), 1},
+          {"two rows", line(2, 0.5F), 0.5}};
+}
+
+TEST(NearDuplicates, GroupsAreThoseOfAllPairs) {
+  const auto device = make_cpu_device(2);
+  for (const auto& [name, catalog, within] : cases()) {
+    NearDuplicates duplicates(catalog.searched(*device), catalog.reader(), catalog.rows(), catalog.dimension,
+                              within);
+    int64_t last = 0;
+    duplicates.find_all([&](int64_t items) {
+      EXPECT_GE(items, last);
+      last = items;
+    });
+    EXPECT_EQ(last, catalog.rows()) << name;
+    const std::vector<int64_t> expected = brute_representatives(catalog, within);
+    EXPECT_EQ(duplicates.groups(), groups_of(expected)) << name;
+    for (int64_t row = 0; row < catalog.rows(); ++row) {
+      EXPECT_EQ(duplicates.representative(row), expected[as_size(row)]) << name;
+    }
+  }
+}
+
+TEST(NearDuplicates, AGroupIsWholeWhereverItIsEntered) {
+  const auto device = make_cpu_device(1);
+  for (const auto& [name, catalog, within] : cases()) {
+    const std::vector<int64_t> expected = brute_representatives(catalog, within);
+    for (int64_t row = 0; row < catalog.rows(); row += 29) {
+      NearDuplicates duplicates(catalog.searched(*device), catalog.reader(), catalog.rows(),
+                                catalog.dimension, within);
+      duplicates.find({&row, 1}, nullptr);
+      for (int64_t other = 0; other < catalog.rows(); ++other) {
+        if (expected[as_size(other)] != expected[as_size(row)]) continue;
+        ASSERT_EQ(duplicates.representative(other), expected[as_size(row)])
+            << name << " " << row << " " << other;
+      }
+    }
+  }
+}
+
+// The nearest of each group but the query's own.
+std::vector<int64_t> brute_collapsed(const Catalog& catalog, int64_t query, int64_t k, bool self,
+                                     const std::vector<int64_t>& representatives) {
+  std::vector<int64_t> order(as_size(catalog.rows()));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::ranges::stable_sort(
+      order, [&](int64_t a, int64_t b) { return catalog.squared(query, a) < catalog.squared(query, b); });
+  std::set<int64_t> shown;
+  if (!self) shown.insert(representatives[as_size(query)]);
+  std::vector<int64_t> rows;
+  for (const int64_t row : order) {
+    if (std::ssize(rows) < k && shown.insert(representatives[as_size(row)]).second) rows.push_back(row);
+  }
+  return rows;
+}
+
+TEST(NearDuplicates, ACollapsedListHasTheNearestOfEachGroup) {
+  const auto device = make_cpu_device(2);
+  for (const auto& [name, catalog, within] : cases()) {
+    const std::vector<int64_t> representatives = brute_representatives(catalog, within);
+    for (const int64_t k : {int64_t{1}, int64_t{5}, catalog.rows(), int64_t{1} << 40}) {
+      for (const bool self : {false, true}) {
+        std::vector<int64_t> rows;
+        Codes codes;
+        for (int64_t row = 0; row < catalog.rows(); row += 13) {
+          rows.push_back(row);
+          codes.insert(codes.end(), catalog.code(row).begin(), catalog.code(row).end());
+        }
+        const LimitedSearch searched = catalog.searched(*device);
+        NearDuplicates duplicates(searched, catalog.reader(), catalog.rows(), catalog.dimension, within);
+        const SearchQueries queries{codes, self ? std::vector<int64_t>() : rows, catalog.dimension};
+        SearchLimits limits;
+        limits.k = k;
+        const auto found = search_collapsed(searched, queries, limits, duplicates, nullptr);
+        ASSERT_EQ(found.size(), rows.size());
+        for (std::size_t q = 0; q < rows.size(); ++q) {
+          std::vector<int64_t> shown;
+          for (const Neighbour& neighbour : found[q]) shown.push_back(neighbour.row);
+          EXPECT_EQ(shown, brute_collapsed(catalog, rows[q], k, self, representatives))
+              << name << " k " << k << " query " << rows[q] << " self " << self;
+        }
+      }
+    }
+  }
+}
+
+TEST(NearDuplicates, StopsAndRefuses) {
+  const auto device = make_cpu_device(1);
+  const Catalog catalog = clusters(40, 3, 0.1, 1);
+  for (const double within : {-1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    EXPECT_THROW(NearDuplicates(catalog.searched(*device), catalog.reader(), 40, 3, within),
+                 std::invalid_argument);
+  }
+  NearDuplicates duplicates(catalog.searched(*device), catalog.reader(), 40, 3, 0.1);
+  EXPECT_THROW(duplicates.find_all([](int64_t) { throw std::runtime_error("stop"); }), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace lookalike
