@@ -1,6 +1,6 @@
 // Exact search of a catalog's codes in memory, for bench/peers: prints one JSON object a line, first for
 // building the sketches, then one for each line "QUERIES SECONDS" read from standard input.
-//   search_rate CATALOG -k 10 --numbers 128 --threads 2 [--rows N]
+//   search_rate CATALOG -k 10 --threads 2 [--rows N]
 // Query i is the code of row 7919 i mod rows. numbers 0: the plain scan, without sketches.
 #include <fmt/core.h>
 
@@ -14,7 +14,9 @@
 
 #include "engine/error.h"
 #include "engine/nearest.h"
+#include "engine/sketch_plan.h"
 #include "engine/sketch_search.h"
+#include "engine/sketch_size.h"
 #include "host/catalog.h"
 
 namespace lookalike {
@@ -24,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::string catalog;
-  int64_t k = 10, numbers = 128, rows = 0;
+  int64_t k = 10, rows = 0, numbers = 256, bytes = 0;
   int threads = 0;
 };
 
@@ -48,11 +50,12 @@ std::vector<float> read_codes(const Options& options) {
 }
 
 struct Sketched {
+  std::unique_ptr<SketchPlan> plan;
+  std::vector<float> sketches;
   std::vector<SketchBlockStorage> blocks;
-  std::unique_ptr<Sketcher> sketcher;
 };
 
-Sketched build(const std::vector<float>& codes, int64_t numbers, ThreadPool& pool) {
+Sketched build(const std::vector<float>& codes, const Options& options, ThreadPool& pool) {
   constexpr int64_t kSample = 4096;
   const int64_t rows = std::ssize(codes) / kCodeLength;
   std::vector<float> sample;
@@ -61,13 +64,20 @@ Sketched build(const std::vector<float>& codes, int64_t numbers, ThreadPool& poo
     sample.insert(sample.end(), code.begin(), code.end());
   }
   Sketched sketched;
-  sketched.sketcher = std::make_unique<Sketcher>(fit_projection(sample, kCodeLength, numbers - 1, pool));
+  SketchProjection projection = fit_projection(sample, kCodeLength, options.numbers - 1, pool);
+  const int64_t bytes =
+      options.bytes > 0 ? options.bytes : choose_sketch_bytes(projection, sample, rows, pool);
+  sketched.plan = std::make_unique<SketchPlan>(plan_sketches(std::move(projection), sample, bytes, pool));
+  const int64_t size = sketched.plan->sketcher.size();
+  sketched.sketches.resize(static_cast<std::size_t>(rows * size));
   for (int64_t first = 0; first < rows; first += kSketchBlockRows) {
     const int64_t count = std::min(kSketchBlockRows, rows - first);
-    std::vector<float> sketches(static_cast<std::size_t>(count * numbers));
+    const auto sketches =
+        std::span(sketched.sketches)
+            .subspan(static_cast<std::size_t>(first * size), static_cast<std::size_t>(count * size));
     std::vector<double> errors(static_cast<std::size_t>(count));
-    sketched.sketcher->sketch(some_codes(codes, first, count), pool, sketches, errors);
-    sketched.blocks.push_back(pack_sketches(sketches, errors));
+    sketched.plan->sketcher.sketch(some_codes(codes, first, count), pool, sketches, errors);
+    sketched.blocks.push_back(pack_sketches(sketches, errors, sketched.plan->byte_sketcher));
   }
   return sketched;
 }
@@ -77,15 +87,22 @@ int measure(const Options& options) {
   const int64_t rows = std::ssize(codes) / kCodeLength;
   ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
   const auto start = Clock::now();
-  const Sketched sketched = options.numbers > 0 ? build(codes, options.numbers, pool) : Sketched();
-  fmt::print("{{\"rows\": {}, \"build_seconds\": {:.4f}}}\n", rows, since(start));
+  const Sketched sketched = options.numbers > 0 ? build(codes, options, pool) : Sketched();
+  fmt::print("{{\"rows\": {}, \"build_seconds\": {:.4f}, \"bytes\": {}}}\n", rows, since(start),
+             sketched.plan ? sketched.plan->byte_sketcher.numbers() : 0);
   std::fflush(stdout);
 
   SketchedCatalog catalog;
-  catalog.sketcher = sketched.sketcher.get();
+  if (sketched.plan) {
+    catalog.sketcher = &sketched.plan->sketcher;
+    catalog.byte_sketcher = &sketched.plan->byte_sketcher;
+  }
   catalog.rows = rows;
-  catalog.block = [&](int64_t block, std::vector<float>&) {
+  catalog.block = [&](int64_t block, std::vector<uint8_t>&) {
     return sketched.blocks[static_cast<std::size_t>(block)].view();
+  };
+  catalog.sketch = [&](int64_t row, std::span<float>) {
+    return sketched.sketches.data() + row * sketched.plan->sketcher.size();
   };
   catalog.code = [&](int64_t row, std::span<float>) { return codes.data() + row * kCodeLength; };
 
@@ -99,7 +116,7 @@ int measure(const Options& options) {
     int64_t measured = 0;
     const auto search = [&] {
       TopK best(count, options.k);
-      if (options.numbers > 0) {
+      if (sketched.plan) {
         measured = nearest_by_sketch(catalog, queries, {}, best, pool);
       } else {
         SearchBlock block;
@@ -133,6 +150,7 @@ int main(int argc, char** argv) {
   app.add_option("catalog", options.catalog, "made by encode")->required();
   app.add_option("-k", options.k, "neighbours")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--numbers", options.numbers, "of a sketch; 0: none")->capture_default_str();
+  app.add_option("--bytes", options.bytes, "of a sketch in 8 bits; 0: chosen")->capture_default_str();
   app.add_option("--rows", options.rows, "the first rows alone; 0: all")->capture_default_str();
   app.add_option("--threads", options.threads, "0: every core")->capture_default_str();
   CLI11_PARSE(app, argc, argv);

@@ -13,9 +13,11 @@ constexpr int64_t kNeighbours = 10;
 constexpr int64_t kQueries = 48;
 constexpr int64_t kSmallest = 16;  // numbers of a sketch
 
-// Of one core, measured on an EPYC with AVX-512: a multiply-add of either scan, and one number of a row that
-// is fetched and measured in full.
-constexpr double kScanSeconds = 1 / 45e9;
+// Of one core, measured on an EPYC with AVX-512: a multiply-add of the scan without sketches and of the one
+// in 8 bits, and one number of a sketch, or of a row, that is fetched and compared.
+constexpr double kPlainSeconds = 1 / 45e9;
+constexpr double kByteSeconds = 1 / 120e9;
+constexpr double kSketchSeconds = 5e-10;
 constexpr double kMeasureSeconds = 3.5e-10;
 
 std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
@@ -53,8 +55,8 @@ std::vector<int64_t> near_rows(const std::vector<float>& sketches, int64_t numbe
 
 }  // namespace
 
-int64_t choose_components(const SketchProjection& projection, std::span<const float> sample, int64_t rows,
-                          ThreadPool& pool) {
+int64_t choose_sketch_bytes(const SketchProjection& projection, std::span<const float> sample, int64_t rows,
+                            ThreadPool& pool) {
   const int64_t d = projection.dimension, numbers = projection.components() + 1;
   const int64_t sampled = std::ssize(sample) / d;
   std::vector<int64_t> sizes;
@@ -83,16 +85,20 @@ int64_t choose_components(const SketchProjection& projection, std::span<const fl
 
   const auto dd = static_cast<double>(d), all = static_cast<double>(rows);
   int64_t best = 0;
-  double least = all * dd * kScanSeconds;  // without sketches
+  double least = all * dd * kPlainSeconds;  // without sketches
+  std::vector<double> let_through(sizes.size());
+  for (const std::vector<int64_t>& of_query : near) {
+    for (std::size_t s = 0; s < sizes.size(); ++s) {
+      let_through[s] += static_cast<double>(of_query[s]) / (share * static_cast<double>(queries));
+    }
+  }
+  const double measuring = let_through.back() * dd * kMeasureSeconds;
   for (std::size_t s = 0; s < sizes.size(); ++s) {
-    double measured = 0;
-    for (const std::vector<int64_t>& of_query : near) measured += static_cast<double>(of_query[s]);
-    measured /= share * static_cast<double>(queries);
-    const double cost =
-        all * static_cast<double>(sizes[s]) * kScanSeconds + measured * dd * kMeasureSeconds;
+    const double cost = all * static_cast<double>(sizes[s]) * kByteSeconds +
+                        let_through[s] * static_cast<double>(numbers) * kSketchSeconds + measuring;
     if (cost < least) {
       least = cost;
-      best = sizes[s] - 1;
+      best = sizes[s];
     }
   }
   return best;

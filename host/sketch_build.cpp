@@ -1,10 +1,13 @@
 #include "host/sketch_build.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/sketch.h"
+#include "engine/sketch_plan.h"
 #include "engine/sketch_size.h"
 #include "host/atomic_file.h"
 #include "host/files.h"
@@ -35,8 +38,8 @@ std::vector<float> sample_of(const CatalogReader& catalog) {
 // Rows of blocks that end where shards do, gathered to blocks of the sketch file.
 class BlockGatherer {
  public:
-  BlockGatherer(const Sketcher& sketcher, SketchFileWriter& file, ThreadPool& pool)
-      : sketcher_(sketcher), dimension_(sketcher.projection().dimension), file_(file), pool_(pool) {
+  BlockGatherer(const SketchPlan& plan, SketchFileWriter& file, ThreadPool& pool)
+      : plan_(plan), dimension_(plan.sketcher.projection().dimension), file_(file), pool_(pool) {
     codes_.reserve(as_size(kSketchBlockRows * dimension_));
   }
 
@@ -53,27 +56,29 @@ class BlockGatherer {
   void flush() {
     const int64_t rows = std::ssize(codes_) / dimension_;
     if (rows == 0) return;
-    std::vector<float> sketches(as_size(rows * sketcher_.size()));
+    std::vector<float> sketches(as_size(rows * plan_.sketcher.size()));
     std::vector<double> errors(as_size(rows));
-    sketcher_.sketch(codes_, pool_, sketches, errors);
-    file_.add(pack_sketches(sketches, errors));
+    plan_.sketcher.sketch(codes_, pool_, sketches, errors);
+    file_.add(pack_sketches(sketches, errors, plan_.byte_sketcher), sketches);
     codes_.clear();
   }
 
  private:
-  const Sketcher& sketcher_;
+  const SketchPlan& plan_;
   int64_t dimension_;
   SketchFileWriter& file_;
   ThreadPool& pool_;
   std::vector<float> codes_;
 };
 
-// The projection to sketch with; no components where none pays.
-SketchProjection choose_projection(const CatalogReader& catalog, ThreadPool& pool) {
+// Nothing where no sketch pays.
+std::optional<SketchPlan> make_plan(const CatalogReader& catalog, ThreadPool& pool) {
   const std::vector<float> sample = sample_of(catalog);
   const int64_t most = std::min(kMostComponents, catalog.dimension());
-  const SketchProjection projection = fit_projection(sample, catalog.dimension(), most, pool);
-  return first_components(projection, choose_components(projection, sample, catalog.rows(), pool));
+  SketchProjection projection = fit_projection(sample, catalog.dimension(), most, pool);
+  const int64_t bytes = choose_sketch_bytes(projection, sample, catalog.rows(), pool);
+  if (bytes == 0) return {};
+  return plan_sketches(std::move(projection), sample, bytes, pool);
 }
 
 }  // namespace
@@ -88,22 +93,21 @@ SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool
   std::string why;
   if (!force) {
     if (const auto file = open_sketches(catalog, &why)) {
-      return {SketchOutcome::kFresh, file->sketcher() == nullptr ? 0 : file->sketcher()->size(),
+      return {SketchOutcome::kFresh, file->plan() == nullptr ? 0 : file->plan()->sketcher.size(),
               file->bytes()};
     }
   }
   if (!report(0)) return {SketchOutcome::kStopped, 0, 0};
   make_folders(sketch_folder(catalog.folder()));
   sweep_temporaries(sketch_folder(catalog.folder()));
-  SketchProjection projection = choose_projection(catalog, pool);
-  if (projection.components() == 0) {
+  const std::optional<SketchPlan> plan = make_plan(catalog, pool);
+  if (!plan) {
     SketchFileWriter(path, nullptr, catalog.dimension(), catalog.rows(), catalog.codes_fingerprint())
         .commit();
     return {SketchOutcome::kNonePays, 0, SketchFile(path).bytes()};
   }
-  const Sketcher sketcher(std::move(projection));
-  SketchFileWriter file(path, &sketcher, catalog.dimension(), catalog.rows(), catalog.codes_fingerprint());
-  BlockGatherer gatherer(sketcher, file, pool);
+  SketchFileWriter file(path, &*plan, catalog.dimension(), catalog.rows(), catalog.codes_fingerprint());
+  BlockGatherer gatherer(*plan, file, pool);
   try {
     catalog.for_each_block(kSketchBlockRows, [&](int64_t first, std::span<const float> codes) {
       if (!report(first)) throw Stop();
@@ -115,7 +119,7 @@ SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool
   gatherer.flush();
   file.commit();
   report(catalog.rows());
-  return {SketchOutcome::kMade, sketcher.size(), SketchFile(path).bytes()};
+  return {SketchOutcome::kMade, plan->sketcher.size(), SketchFile(path).bytes()};
 }
 
 }  // namespace lookalike

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "engine/error.h"
 #include "kernels/cpu/sketch_scan.h"
@@ -22,7 +24,8 @@ static_assert(std::endian::native == std::endian::little, "numbers are written a
 constexpr std::array<char, 8> kMagic = {'L', 'K', 'S', 'K', 'E', 'T', 'C', 'H'};
 constexpr uint32_t kVersion = 1;
 // Far above any sketch or code that pays, and what keeps every product of sizes below within 64 bits.
-constexpr uint64_t kMostNumbers = 1 << 15, kMostDimension = 1 << 24, kMostRows = uint64_t{1} << 40;
+constexpr uint64_t kMostNumbers = cpu::kMostSketchBytes, kMostDimension = 1 << 24,
+                   kMostRows = uint64_t{1} << 40;
 constexpr uint32_t kMostSections = 64;
 constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
 
@@ -32,9 +35,9 @@ struct Header {
   std::array<char, 8> magic = kMagic;
   uint32_t version = kVersion;
   uint32_t sections = 0;
-  uint64_t dimension = 0, rows = 0, numbers = 0;
+  uint64_t dimension = 0, rows = 0, numbers = 0, bytes = 0;
   Digest codes{}, table{};
-  std::array<unsigned char, 40> zeros{};
+  std::array<unsigned char, 32> zeros{};
   Digest header{};  // of all before it
 };
 static_assert(sizeof(Header) == 128 && offsetof(Header, header) == 112);
@@ -48,18 +51,21 @@ struct Section {
 static_assert(sizeof(Section) == 64);
 
 struct BlockHead {
-  double error = 0, longest = 0;
+  double error = 0, byte_error = 0;
   uint64_t rows = 0;
   std::array<unsigned char, 24> zeros{};
-  Digest rest{};  // of all before it and all floats of the block
+  Digest rest{};  // of all before it, halves and bytes
 };
 static_assert(sizeof(BlockHead) == 64 && offsetof(BlockHead, rest) == 48);
 
 constexpr auto kHeaderBytes = static_cast<int64_t>(sizeof(Header));
 constexpr auto kSectionBytes = static_cast<int64_t>(sizeof(Section));
+constexpr auto kHalfBytes = static_cast<int64_t>(sizeof(int32_t));
+constexpr auto kRowDigestBytes = static_cast<int64_t>(sizeof(uint64_t));
 constexpr auto kHeadBytes = static_cast<int64_t>(sizeof(BlockHead));
 constexpr const char* kProjection = "projection";
-constexpr const char* kBlocks = "float32";
+constexpr const char* kScale = "scale";
+constexpr const char* kBlocks = "blocks";
 
 Error damaged(const std::string& path, const std::string& what) {
   return damaged_error(path + ": " + what + ", make it again with lookalike index");
@@ -86,9 +92,12 @@ Digest header_digest(const Header& header) {
   return digest({bytes_of(header).first(offsetof(Header, header))});
 }
 
-Digest block_digest(const BlockHead& head, std::span<const float> halves, std::span<const float> values) {
-  return digest({bytes_of(head).first(offsetof(BlockHead, rest)), floats(halves), floats(values)});
+Digest block_digest(const BlockHead& head, std::span<const int32_t> halves, std::span<const uint8_t> bytes) {
+  return digest(
+      {bytes_of(head).first(offsetof(BlockHead, rest)), std::as_bytes(halves), std::as_bytes(bytes)});
 }
+
+uint64_t row_digest(std::span<const float> sketch) { return XXH3_64bits(sketch.data(), sketch.size_bytes()); }
 
 // A fingerprint of the catalog's, as text, is hashed once more: any text will do.
 Digest codes_digest(const std::string& fingerprint) {
@@ -102,16 +111,22 @@ std::string hex(const Digest& digest) {
 }
 
 int64_t groups_of(int64_t rows) { return (rows + cpu::kSketchGroup - 1) / cpu::kSketchGroup; }
-// A block's floats: halves, then values.
-int64_t floats_of(int64_t rows, int64_t numbers) {
-  return groups_of(rows) * cpu::kSketchGroup * (1 + numbers);
-}
-int64_t block_bytes(int64_t rows, int64_t numbers) { return kHeadBytes + floats_of(rows, numbers) * kFloat; }
 
-int64_t all_block_bytes(int64_t rows, int64_t numbers) {
-  const int64_t whole = rows / kSketchBlockRows, rest = rows % kSketchBlockRows;
-  return whole * block_bytes(kSketchBlockRows, numbers) + (rest > 0 ? block_bytes(rest, numbers) : 0);
-}
+// Of a file's blocks: numbers m + 1 of a sketch, bytes n of one in 8 bits.
+struct BlockShape {
+  int64_t numbers = 0, bytes = 0;
+
+  int64_t halves(int64_t rows) const { return groups_of(rows) * cpu::kSketchGroup; }
+  int64_t stored(int64_t rows) const { return halves(rows) * ((bytes + 3) / 4 * 4); }
+  // Halves and bytes; a row's sketch with its checksum; all of a block.
+  int64_t scanned(int64_t rows) const { return halves(rows) * kHalfBytes + stored(rows); }
+  int64_t record() const { return numbers * kFloat + kRowDigestBytes; }
+  int64_t all(int64_t rows) const { return kHeadBytes + scanned(rows) + rows * record(); }
+  int64_t all_blocks(int64_t rows) const {
+    const int64_t whole = rows / kSketchBlockRows, rest = rows % kSketchBlockRows;
+    return whole * all(kSketchBlockRows) + (rest > 0 ? all(rest) : 0);
+  }
+};
 
 Section section(const char* name, int64_t offset, int64_t bytes, const Digest& contents) {
   Section one;
@@ -128,6 +143,7 @@ struct Layout {
   std::vector<Section> sections;
 
   int64_t numbers() const { return static_cast<int64_t>(header.numbers); }
+  BlockShape shape() const { return {numbers(), static_cast<int64_t>(header.bytes)}; }
 
   // E_DAMAGED unless a section of that name is there and has `bytes`.
   const Section& find(const std::string& path, const char* name, int64_t bytes) const {
@@ -150,7 +166,8 @@ Layout read_layout(const std::string& path, const RegularFile& file) {
   if (header.header != header_digest(header)) throw damaged(path, "its header does not fit its checksum");
   if (header.sections > kMostSections || header.dimension < 1 || header.dimension > kMostDimension ||
       header.numbers == 1 || header.numbers > kMostNumbers ||
-      (header.numbers > 0 && header.numbers - 1 > header.dimension) || header.rows > kMostRows) {
+      (header.numbers > 0 && header.numbers - 1 > header.dimension) || header.bytes > header.numbers ||
+      (header.numbers > 0 && header.bytes == 0) || header.rows > kMostRows) {
     throw damaged(path, "its header has sizes that no catalog has");
   }
   layout.sections.resize(header.sections);
@@ -189,12 +206,27 @@ SketchProjection read_projection(const std::string& path, const RegularFile& fil
   return projection;
 }
 
+ByteSketcher read_scale(const std::string& path, const RegularFile& file, const Layout& layout) {
+  const auto n = static_cast<std::size_t>(layout.shape().bytes);
+  const Section& place = layout.find(path, kScale, static_cast<int64_t>(sizeof(double) + n * sizeof(float)));
+  double step = 0;
+  std::vector<float> centre(n);
+  const auto at = static_cast<int64_t>(place.offset);
+  read_at(file.descriptor.get(), path, at, std::as_writable_bytes(std::span(&step, 1)));
+  read_at(file.descriptor.get(), path, at + static_cast<int64_t>(sizeof step),
+          std::as_writable_bytes(std::span(centre)));
+  if (digest({bytes_of(step), floats(centre)}) != place.contents) {
+    throw damaged(path, "its scale does not fit its checksum");
+  }
+  return {std::move(centre), step};
+}
+
 }  // namespace
 
 std::string sketch_folder(const std::string& catalog) { return catalog + "/sketch"; }
 std::string sketch_path(const std::string& catalog) { return sketch_folder(catalog) + "/sketches.bin"; }
 
-SketchFileWriter::SketchFileWriter(const std::string& path, const Sketcher* sketcher, int64_t dimension,
+SketchFileWriter::SketchFileWriter(const std::string& path, const SketchPlan* plan, int64_t dimension,
                                    int64_t rows, const std::string& fingerprint)
     : file_(path) {
   Header header;
@@ -202,34 +234,57 @@ SketchFileWriter::SketchFileWriter(const std::string& path, const Sketcher* sket
   header.rows = static_cast<uint64_t>(rows);
   header.codes = codes_digest(fingerprint);
   std::vector<Section> sections;
-  if (sketcher != nullptr) {
-    const SketchProjection& projection = sketcher->projection();
-    const int64_t first = kHeaderBytes + 2 * kSectionBytes;
-    const int64_t bytes = dimension * sketcher->size() * kFloat;
-    sections.push_back(section(kProjection, first, bytes,
-                               digest({floats(projection.mean), floats(projection.directions)})));
-    sections.push_back(section(kBlocks, first + bytes, all_block_bytes(rows, sketcher->size()), {}));
-    header.numbers = static_cast<uint64_t>(sketcher->size());
+  if (plan != nullptr) {
+    const SketchProjection& projection = plan->sketcher.projection();
+    const BlockShape shape{plan->sketcher.size(), plan->byte_sketcher.numbers()};
+    const double step = plan->byte_sketcher.step();
+    int64_t at = kHeaderBytes + 3 * kSectionBytes;
+    const auto add = [&](const char* name, int64_t bytes, const Digest& contents) {
+      sections.push_back(section(name, at, bytes, contents));
+      at += bytes;
+    };
+    add(kProjection, dimension * shape.numbers * kFloat,
+        digest({floats(projection.mean), floats(projection.directions)}));
+    add(kScale, static_cast<int64_t>(sizeof step) + shape.bytes * kFloat,
+        digest({bytes_of(step), floats(plan->byte_sketcher.centre())}));
+    add(kBlocks, shape.all_blocks(rows), {});
+    header.numbers = static_cast<uint64_t>(shape.numbers);
+    header.bytes = static_cast<uint64_t>(shape.bytes);
   }
   header.sections = static_cast<uint32_t>(sections.size());
   header.table = digest({std::as_bytes(std::span(sections))});
   header.header = header_digest(header);
   file_.write(bytes_of(header));
   file_.write(std::as_bytes(std::span(sections)));
-  if (sketcher == nullptr) return;
-  file_.write(floats(sketcher->projection().mean));
-  file_.write(floats(sketcher->projection().directions));
+  if (plan == nullptr) return;
+  const double step = plan->byte_sketcher.step();
+  file_.write(floats(plan->sketcher.projection().mean));
+  file_.write(floats(plan->sketcher.projection().directions));
+  file_.write(bytes_of(step));
+  file_.write(floats(plan->byte_sketcher.centre()));
 }
 
-void SketchFileWriter::add(const SketchBlockStorage& block) {
+void SketchFileWriter::add(const SketchBlockStorage& block, std::span<const float> sketches) {
   BlockHead head;
   head.error = block.error;
-  head.longest = block.longest;
+  head.byte_error = block.byte_error;
   head.rows = static_cast<uint64_t>(block.rows);
-  head.rest = block_digest(head, block.halves, block.values);
+  head.rest = block_digest(head, block.halves, block.bytes);
   file_.write(bytes_of(head));
-  file_.write(floats(block.halves));
-  file_.write(floats(block.values));
+  file_.write(std::as_bytes(std::span(block.halves)));
+  file_.write(std::as_bytes(std::span(block.bytes)));
+  const std::size_t numbers = sketches.size() / static_cast<std::size_t>(block.rows);
+  std::vector<std::byte> records;
+  const auto append = [&](std::span<const std::byte> bytes) {
+    records.insert(records.end(), bytes.begin(), bytes.end());
+  };
+  for (std::size_t first = 0; first < sketches.size(); first += numbers) {
+    const auto sketch = sketches.subspan(first, numbers);
+    const uint64_t check = row_digest(sketch);
+    append(floats(sketch));
+    append(bytes_of(check));
+  }
+  file_.write(records);
 }
 
 void SketchFileWriter::commit() { file_.commit(); }
@@ -240,40 +295,59 @@ SketchFile::SketchFile(const std::string& path) : path_(path), file_(open_regula
   rows_ = static_cast<int64_t>(layout.header.rows);
   fingerprint_ = hex(layout.header.codes);
   if (layout.numbers() == 0) return;
-  first_block_ =
-      static_cast<int64_t>(layout.find(path, kBlocks, all_block_bytes(rows_, layout.numbers())).offset);
+  first_block_ = static_cast<int64_t>(layout.find(path, kBlocks, layout.shape().all_blocks(rows_)).offset);
   try {
-    sketcher_ = std::make_unique<Sketcher>(read_projection(path, file_, layout));
+    plan_ = std::make_unique<SketchPlan>(
+        SketchPlan{Sketcher(read_projection(path, file_, layout)), read_scale(path, file_, layout)});
   } catch (const std::invalid_argument& error) {
     throw damaged(path, error.what());
   }
 }
 
-int64_t SketchFile::blocks() const {
-  return sketcher_ ? (rows_ + kSketchBlockRows - 1) / kSketchBlockRows : 0;
-}
+int64_t SketchFile::blocks() const { return plan_ ? (rows_ + kSketchBlockRows - 1) / kSketchBlockRows : 0; }
 
-int64_t SketchFile::block_floats() const { return floats_of(kSketchBlockRows, sketcher_->size()); }
+namespace {
+BlockShape shape_of(const SketchPlan& plan) { return {plan.sketcher.size(), plan.byte_sketcher.numbers()}; }
+}  // namespace
 
-SketchBlock SketchFile::block(int64_t index, std::vector<float>& scratch) const {
-  const int64_t numbers = sketcher_->size();
+int64_t SketchFile::block_bytes() const { return shape_of(*plan_).scanned(kSketchBlockRows); }
+
+SketchBlock SketchFile::block(int64_t index, std::vector<uint8_t>& scratch) const {
+  const BlockShape shape = shape_of(*plan_);
   const int64_t rows = std::min(kSketchBlockRows, rows_ - index * kSketchBlockRows);
-  const int64_t start = first_block_ + index * block_bytes(kSketchBlockRows, numbers);
+  const int64_t start = first_block_ + index * shape.all(kSketchBlockRows);
   BlockHead head;
   read_at(file_.descriptor.get(), path_, start, std::as_writable_bytes(std::span(&head, 1)));
-  scratch.resize(static_cast<std::size_t>(floats_of(rows, numbers)));
+  scratch.resize(static_cast<std::size_t>(shape.scanned(rows)));
   read_at(file_.descriptor.get(), path_, start + kHeadBytes, std::as_writable_bytes(std::span(scratch)));
   SketchBlock block;
   block.rows = rows;
-  block.halves = std::span(scratch).first(static_cast<std::size_t>(groups_of(rows) * cpu::kSketchGroup));
-  block.values = std::span(scratch).subspan(block.halves.size());
+  // A vector's bytes are aligned for any number.
+  block.halves = {reinterpret_cast<const int32_t*>(scratch.data()),
+                  static_cast<std::size_t>(shape.halves(rows))};
+  block.bytes = std::span(scratch).subspan(block.halves.size_bytes());
   block.error = head.error;
-  block.longest = head.longest;
+  block.byte_error = head.byte_error;
   if (head.rows != static_cast<uint64_t>(rows) ||
-      head.rest != block_digest(head, block.halves, block.values)) {
+      head.rest != block_digest(head, block.halves, block.bytes)) {
     throw damaged(path_, fmt::format("block {} does not fit its checksum", index));
   }
   return block;
+}
+
+void SketchFile::sketch(int64_t row, std::span<float> sketch) const {
+  const BlockShape shape = shape_of(*plan_);
+  const int64_t block = row / kSketchBlockRows,
+                rows = std::min(kSketchBlockRows, rows_ - block * kSketchBlockRows);
+  const int64_t start = first_block_ + block * shape.all(kSketchBlockRows) + kHeadBytes +
+                        shape.scanned(rows) + row % kSketchBlockRows * shape.record();
+  uint64_t check = 0;
+  read_at(file_.descriptor.get(), path_, start, std::as_writable_bytes(sketch));
+  read_at(file_.descriptor.get(), path_, start + static_cast<int64_t>(sketch.size_bytes()),
+          std::as_writable_bytes(std::span(&check, 1)));
+  if (check != row_digest(sketch)) {
+    throw damaged(path_, fmt::format("the sketch of row {} does not fit its checksum", row));
+  }
 }
 
 std::unique_ptr<SketchFile> open_sketches(const CatalogReader& catalog, std::string* why) {

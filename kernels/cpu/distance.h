@@ -16,4 +16,10 @@ double squared_distance(const float* a, const float* b, int64_t dimension);
 // the accumulators only grow, so a partial sum above the limit settles it.
 double squared_distance_within(const float* a, const float* b, int64_t dimension, double limit);
 
+// Asks for a row (n) that will be read soon.
+inline void prefetch(const float* row, int64_t n) {
+  constexpr int64_t kLine = 16;
+  for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(row + i);
+}
+
 }  // namespace lookalike::cpu

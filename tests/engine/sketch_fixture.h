@@ -11,28 +11,35 @@ namespace lookalike::test {
 
 class MemoryCatalog {
  public:
-  MemoryCatalog(std::vector<float> codes, SketchProjection projection)
-      : codes_(std::move(codes)), sketcher_(std::move(projection)) {
+  MemoryCatalog(std::vector<float> codes, SketchProjection projection, int64_t bytes = 128)
+      : codes_(std::move(codes)), sketcher_(std::move(projection)), byte_sketcher_({0}, 1) {
     const int64_t d = sketcher_.projection().dimension;
     const int64_t rows = std::ssize(codes_) / d;
     ThreadPool pool(1);
-    for (int64_t first = 0; first < rows; first += kSketchBlockRows) {
-      const int64_t count = std::min(kSketchBlockRows, rows - first);
-      std::vector<float> sketches(static_cast<std::size_t>(count * sketcher_.size()));
-      std::vector<double> errors(static_cast<std::size_t>(count));
-      sketcher_.sketch(
-          std::span(codes_).subspan(static_cast<std::size_t>(first * d), static_cast<std::size_t>(count * d)),
-          pool, sketches, errors);
-      blocks_.push_back(pack_sketches(sketches, errors));
-    }
+    sketches_.resize(static_cast<std::size_t>(rows * sketcher_.size()));
+    errors_.resize(static_cast<std::size_t>(rows));
+    sketcher_.sketch(codes_, pool, sketches_, errors_);
+    const std::vector<float> origin(static_cast<std::size_t>(sketcher_.size()));
+    byte_sketcher_ = fit_byte_sketcher(rows > 0 ? sketches_ : origin, sketcher_.size(), bytes);
+    pack();
+  }
+
+  // Other 8-bit sketches of the same codes.
+  void use(const ByteSketcher& byte_sketcher) {
+    byte_sketcher_ = byte_sketcher;
+    pack();
   }
 
   SketchedCatalog view() const {
     SketchedCatalog catalog;
     catalog.sketcher = &sketcher_;
+    catalog.byte_sketcher = &byte_sketcher_;
     catalog.rows = std::ssize(codes_) / sketcher_.projection().dimension;
-    catalog.block = [this](int64_t block, std::vector<float>&) {
+    catalog.block = [this](int64_t block, std::vector<uint8_t>&) {
       return blocks_[static_cast<std::size_t>(block)].view();
+    };
+    catalog.sketch = [this](int64_t row, std::span<float>) {
+      return sketches_.data() + row * sketcher_.size();
     };
     catalog.code = [this](int64_t row, std::span<float>) {
       return codes_.data() + row * sketcher_.projection().dimension;
@@ -44,8 +51,24 @@ class MemoryCatalog {
   std::vector<float>& codes() { return codes_; }
 
  private:
+  void pack() {
+    blocks_.clear();
+    const int64_t size = sketcher_.size(), rows = std::ssize(errors_);
+    for (int64_t first = 0; first < rows; first += kSketchBlockRows) {
+      const int64_t count = std::min(kSketchBlockRows, rows - first);
+      blocks_.push_back(pack_sketches(
+          std::span(sketches_).subspan(static_cast<std::size_t>(first * size),
+                                       static_cast<std::size_t>(count * size)),
+          std::span(errors_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
+          byte_sketcher_));
+    }
+  }
+
   std::vector<float> codes_;
   Sketcher sketcher_;
+  ByteSketcher byte_sketcher_;
+  std::vector<float> sketches_;
+  std::vector<double> errors_;
   std::vector<SketchBlockStorage> blocks_;
 };
 

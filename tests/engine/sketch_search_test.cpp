@@ -184,6 +184,63 @@ TEST(NearestBySketch, DirectionsThatAreTooLongLoseNoRow) {
   EXPECT_EQ(find(catalog.view(), queries, 50, 1, 200).lists, brute_force(c, queries, 50));
 }
 
+TEST(NearestBySketch, EqualsBruteForceWithFewBytes) {
+  for (const Case& c : cases()) {
+    const Rows queries = queries_of(c, 20);
+    for (const int64_t bytes : {1, 3}) {
+      const test::MemoryCatalog catalog(c.rows, fitted(c), bytes);
+      for (const int64_t k : {1, 10, 100}) {
+        for (const int64_t batch : {1, 20}) {
+          ASSERT_EQ(find(catalog.view(), queries, k, 2, batch).lists, brute_force(c, queries, k))
+              << c.name << ", " << bytes << " bytes, k " << k;
+        }
+      }
+    }
+  }
+}
+
+// Steps of the length of the neighbours' distances: 0.49 becomes 0 and 0.51 becomes 1, where 0.02 lies
+// between.
+TEST(NearestBySketch, RoundingToBytesLosesNoRow) {
+  Case c = {"line", {}, 2, 1};
+  test::Random random(4);
+  for (int64_t r = 0; r < 3000; ++r) {
+    c.rows.insert(c.rows.end(), {static_cast<float>(random.between(-100, 100)), 0.0F});
+  }
+  test::MemoryCatalog catalog(c.rows, {2, Rows(2, 0.0F), {1.0F, 0.0F}});
+  const Rows queries(c.rows.begin(), c.rows.begin() + 2 * 200);
+  for (const double step : {0.2, 1.0, 7.0}) {
+    catalog.use(ByteSketcher({0.0F, 0.0F}, step));
+    for (const int64_t k : {2, 5}) {
+      ASSERT_EQ(find(catalog.view(), queries, k, 1, 200).lists, brute_force(c, queries, k)) << step;
+    }
+  }
+}
+
+// On a line, codes are multiples of u from 960 on, sketches 100 more, where floats are 2 u apart: even
+// multiples are kept, odd ones move by u. Of two rows as near as one another the one that seems farther is
+// the first.
+TEST(NearestBySketch, RoundingToFloatLosesNoRow) {
+  const float u = 0x1p-14F;
+  const auto line = [&](int64_t odd) {
+    Rows rows;
+    for (int64_t i = 0; i < 2500; ++i) {
+      const int64_t place = 2 * (i * 1237 % 2500) + odd;
+      rows.insert(rows.end(), {960 + static_cast<float>(place) * u, 0.0F});
+    }
+    return rows;
+  };
+  for (const int64_t odd : {0, 1}) {  // of the rows; the queries are the others
+    const Case c = {"line", line(odd), 2, 1};
+    const test::MemoryCatalog catalog(c.rows, {2, {-100.0F, 0.0F}, {1.0F, 0.0F}});
+    const Rows queries = line(1 - odd);
+    for (const int64_t k : {1, 3}) {
+      ASSERT_EQ(find(catalog.view(), queries, k, 1, 500).lists, brute_force(c, queries, k))
+          << odd << ", " << k;
+    }
+  }
+}
+
 class NearestBySketchOn : public test::TargetTest {};
 
 TEST_P(NearestBySketchOn, EqualsBruteForce) {

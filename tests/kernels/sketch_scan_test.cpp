@@ -1,15 +1,14 @@
-// The scan of sketches: scores within their stated error, and no pair lost at the threshold.
+// The scan of 8-bit sketches: integers, so every score is the reference's.
 #include "kernels/cpu/sketch_scan.h"
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
-#include <map>
-#include <utility>
+#include <random>
+#include <tuple>
 #include <vector>
 
-#include "tests/support/inputs.h"
 #include "tests/support/targets.h"
 
 namespace lookalike::cpu {
@@ -18,118 +17,102 @@ namespace {
 using SketchScan = test::TargetTest;
 
 struct Group {
-  std::vector<float> queries, values, halves;
+  std::vector<int8_t> queries;
+  std::vector<uint8_t> values;
+  std::vector<int32_t> halves;
   int64_t query_count = 0, n = 0;
 
-  std::size_t place(int64_t i, int64_t r) const { return static_cast<std::size_t>(i * kSketchGroup + r); }
-  long double score(int64_t q, int64_t r) const {
-    long double square = 0, dot = 0;
+  int64_t score(int64_t q, int64_t r) const {
+    int64_t sum = halves[static_cast<std::size_t>(r)];
     for (int64_t i = 0; i < n; ++i) {
-      const long double value = values[place(i, r)];
-      square += value * value;
-      dot += value * queries[static_cast<std::size_t>(q * n + i)];
+      sum += int64_t{queries[static_cast<std::size_t>(q * n + i)]} *
+             values[static_cast<std::size_t>((i / 4 * kSketchGroup + r) * 4 + i % 4)];
     }
-    return dot - square / 2;
-  }
-  double row_length(int64_t r) const {
-    double square = 0;
-    for (int64_t i = 0; i < n; ++i) square += std::pow(static_cast<double>(values[place(i, r)]), 2);
-    return std::sqrt(square) * (1 + 1e-12);
-  }
-  double query_length(int64_t q) const {
-    double square = 0;
-    for (int64_t i = 0; i < n; ++i)
-      square += std::pow(static_cast<double>(queries[static_cast<std::size_t>(q * n + i)]), 2);
-    return std::sqrt(square) * (1 + 1e-12);
+    return sum;
   }
 };
 
-Group group(int64_t query_count, int64_t n, double spread, uint64_t seed) {
+Group random_group(int64_t query_count, int64_t n, uint64_t seed) {
+  std::mt19937_64 random(seed);
   Group g;
   g.query_count = query_count;
   g.n = n;
-  g.queries = test::random_floats(query_count * n, -spread, spread, seed);
-  g.values = test::random_floats(n * kSketchGroup, -spread, spread, seed + 1);
-  for (int64_t r = 0; r < kSketchGroup; ++r) {
-    const double length = g.row_length(r);
-    g.halves.push_back(static_cast<float>(-length * length / 2));
-  }
+  for (int64_t i = 0; i < query_count * n; ++i) g.queries.push_back(static_cast<int8_t>(random() & 255));
+  for (int64_t i = 0; i < kSketchGroup * n; ++i) g.values.push_back(static_cast<uint8_t>(random() & 255));
+  for (int64_t r = 0; r < kSketchGroup; ++r) g.halves.push_back(-static_cast<int32_t>(random() % 100000));
   return g;
 }
 
-std::vector<SketchHit> scan(const Group& g, const std::vector<float>& least) {
-  std::vector<SketchHit> hits(static_cast<std::size_t>(g.query_count * kSketchGroup) + 1, {-7.0F, -7, -7});
-  const int64_t found = scan_sketches(g.queries.data(), g.query_count, g.n, g.values.data(), g.halves.data(),
-                                      least.data(), hits.data());
-  EXPECT_EQ(hits.back().query, -7) << "written past the end";
-  hits.resize(static_cast<std::size_t>(found));
+using Hits = std::vector<std::tuple<int64_t, int64_t, int64_t>>;  // query, row, score
+
+Hits expected_hits(const Group& g, const std::vector<int32_t>& least) {
+  Hits hits;
+  for (int64_t q = 0; q < g.query_count; ++q) {
+    for (int64_t r = 0; r < kSketchGroup; ++r) {
+      const int64_t score = g.score(q, r);
+      if (score >= least[static_cast<std::size_t>(q)]) hits.emplace_back(q, r, score);
+    }
+  }
   return hits;
 }
 
-TEST_P(SketchScan, ScoresEveryPairWithinTheError) {
-  for (const double spread : {1.0, 1e-22, 1e15}) {
-    for (const int64_t n : {1, 2, 7, 128}) {
-      for (int64_t queries = 1; queries <= 14; ++queries) {
-        const Group g = group(queries, n, spread, static_cast<uint64_t>(10 * n + queries));
-        const auto hits = scan(g, std::vector<float>(static_cast<std::size_t>(queries), -HUGE_VALF));
-        std::map<std::pair<int32_t, int32_t>, float> scores;
-        for (const SketchHit& hit : hits) scores[{hit.query, hit.row}] = hit.score;
-        ASSERT_EQ(std::ssize(scores), queries * kSketchGroup);
-        ASSERT_EQ(scores.size(), hits.size());
-        for (const auto& [pair, score] : scores) {
-          const auto [q, r] = pair;
-          const double bound = sketch_score_error(n, g.query_length(q), g.row_length(r));
-          ASSERT_LE(std::fabs(static_cast<long double>(score) - g.score(q, r)), bound)
-              << spread << ", " << n << ", " << queries << ": query " << q << ", row " << r;
-        }
-      }
+template <class Function>
+Hits scan(Function function, const Group& g, const std::vector<int32_t>& least) {
+  std::vector<SketchHit> hits(static_cast<std::size_t>(g.query_count * kSketchGroup) + 1, {-7, -7, -7});
+  const int64_t found = function(g.queries.data(), g.query_count, g.n, g.values.data(), g.halves.data(),
+                                 least.data(), hits.data());
+  EXPECT_EQ(hits.back().query, -7) << "written past the end";
+  Hits result;
+  for (int64_t i = 0; i < found; ++i) {
+    const SketchHit& hit = hits[static_cast<std::size_t>(i)];
+    result.emplace_back(hit.query, hit.row, hit.score);
+  }
+  // The rows of a query ascend as they come.
+  std::stable_sort(result.begin(), result.end(),
+                   [](const auto& a, const auto& b) { return std::get<0>(a) < std::get<0>(b); });
+  return result;
+}
+
+void expect_reference(const Group& g, const std::vector<int32_t>& least) {
+  const Hits expected = expected_hits(g, least);
+  ASSERT_EQ(scan(scan_sketches, g, least), expected) << g.query_count << " queries, n " << g.n;
+  ASSERT_EQ(scan(scan_sketches_by_shorts, g, least), expected) << g.query_count << " queries, n " << g.n;
+}
+
+TEST_P(SketchScan, ScoresEveryPair) {
+  for (const int64_t n : {4, 8, 36, 128}) {
+    for (int64_t queries = 1; queries <= 14; ++queries) {
+      const Group g = random_group(queries, n, static_cast<uint64_t>(100 * n + queries));
+      expect_reference(
+          g, std::vector<int32_t>(static_cast<std::size_t>(queries), std::numeric_limits<int32_t>::min()));
     }
   }
 }
 
 TEST_P(SketchScan, KeepsWhatIsNotBelowTheThreshold) {
   for (int64_t queries = 1; queries <= 13; ++queries) {
-    const Group g = group(queries, 9, 1.0, static_cast<uint64_t>(queries));
-    const auto all = scan(g, std::vector<float>(static_cast<std::size_t>(queries), -HUGE_VALF));
-    std::vector<float> least;
-    // A threshold that is the very score of one of the query's rows, the first and the last among them.
+    const Group g = random_group(queries, 12, static_cast<uint64_t>(queries));
+    std::vector<int32_t> at, above;
     for (int64_t q = 0; q < queries; ++q) {
-      const int32_t row = static_cast<int32_t>((q * 63) % 64);
-      for (const SketchHit& hit : all)
-        if (hit.query == q && hit.row == row) least.push_back(hit.score);
+      at.push_back(static_cast<int32_t>(g.score(q, q * 63 % 64)));
+      above.push_back(at.back() + 1);
     }
-    std::map<std::pair<int32_t, int32_t>, float> expected, got;
-    for (const SketchHit& hit : all)
-      if (hit.score >= least[static_cast<std::size_t>(hit.query)]) expected[{hit.query, hit.row}] = hit.score;
-    const auto hits = scan(g, least);
-    for (const SketchHit& hit : hits) got[{hit.query, hit.row}] = hit.score;
-    ASSERT_EQ(got.size(), hits.size());
-    ASSERT_EQ(got, expected) << queries;
+    expect_reference(g, at);
+    expect_reference(g, above);
   }
 }
 
-TEST_P(SketchScan, KeepsScoresThatAreNotNumbers) {
-  Group g = group(2, 3, 1.0, 5);
-  g.values[g.place(1, 40)] = std::numeric_limits<float>::infinity();
-  g.halves[40] = -HUGE_VALF;
-  const auto hits = scan(g, {1e30F, HUGE_VALF});
-  // inf * positive + -inf is NaN, inf * negative + -inf is -inf.
-  int64_t expected = 0;
-  for (std::size_t q = 0; q < 2; ++q) expected += g.queries[q * 3 + 1] > 0 ? 1 : 0;
-  EXPECT_EQ(std::ssize(hits), expected);
-  for (const SketchHit& hit : hits) EXPECT_TRUE(std::isnan(hit.score));
-  g.queries[1] = g.queries[4] = 0.5F;
-  EXPECT_EQ(scan(g, {1e30F, HUGE_VALF}).size(), 2U);
+TEST_P(SketchScan, HasRoomForTheLargestSums) {
+  for (const int8_t query : {int8_t{-128}, int8_t{127}}) {
+    Group g = random_group(3, kMostSketchBytes, 1);
+    std::fill(g.queries.begin(), g.queries.end(), query);
+    std::fill(g.values.begin(), g.values.end(), uint8_t{255});
+    std::fill(g.halves.begin(), g.halves.end(), query < 0 ? kNoRow : 0);
+    expect_reference(g, std::vector<int32_t>(3, std::numeric_limits<int32_t>::min()));
+  }
 }
 
 LOOKALIKE_FOR_EACH_TARGET(SketchScan);
-
-TEST(SketchScoreError, IsInfiniteWhereFloatMayOverflow) {
-  EXPECT_TRUE(std::isinf(sketch_score_error(8, 1, 2e19)));
-  EXPECT_TRUE(std::isinf(sketch_score_error(8, 1e30, 1e9)));
-  EXPECT_TRUE(std::isinf(sketch_score_error(8, std::nan(""), 1)));
-  EXPECT_LT(sketch_score_error(128, 8, 8), 1e-3);
-}
 
 }  // namespace
 }  // namespace lookalike::cpu

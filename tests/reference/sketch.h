@@ -6,6 +6,7 @@
 // 1 + l (l - 1) <= 1 + (1 + d) d.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <span>
@@ -51,6 +52,25 @@ inline Extended orthonormality_defect(std::span<const float> directions, std::si
 }
 
 inline Extended sketch_stretch(Extended defect) { return std::sqrt(1 + defect * (1 + defect)); }
+
+// t(sketch), engine/sketch_bytes.h: the first n - 1 numbers and the length of the rest, each held within
+// centre +- 127 step. No two points are farther apart afterwards, as neither a length's change nor a clipped
+// number's is more than that of what it is taken from.
+inline std::vector<Extended> clipped_sketch(std::span<const float> sketch, std::span<const float> centre,
+                                            double step) {
+  std::vector<Extended> numbers;
+  for (std::size_t i = 0; i < centre.size(); ++i) {
+    Extended number = sketch[i];
+    if (i + 1 == centre.size()) {
+      Extended square = 0;
+      for (std::size_t j = i; j < sketch.size(); ++j) square += Extended{sketch[j]} * Extended{sketch[j]};
+      number = std::sqrt(square);
+    }
+    const Extended middle = centre[i], reach = 127 * Extended{step};
+    numbers.push_back(std::min(std::max(number, middle - reach), middle + reach));
+  }
+  return numbers;
+}
 
 template <class Number>
 Extended sketch_distance(std::span<const Number> a, std::span<const Number> b) {
