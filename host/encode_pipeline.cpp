@@ -68,6 +68,12 @@ class Pipeline {
         batch_size_(std::min(options.batch_size, options.shard_rows)) {}
 
   bool run(Device& device) {
+    // Taken at once: the peak of memory then depends on how long a list is, not on which stage fell behind
+    // when.
+    for (int64_t i = 0; i < kPipelineBatches && i * batch_size_ < total_items(); ++i) {
+      spare_.push_back(std::make_unique<Batch>());
+      spare_.back()->pixels.resize(static_cast<std::size_t>(batch_size_ * kImageBytes));
+    }
     std::vector<std::jthread> threads;
     const StopAtEnd stop_at_end{*this};  // destroyed before the threads are joined
     for (int i = 0; i < std::max(1, options_.decoders); ++i) {
@@ -137,10 +143,6 @@ class Pipeline {
     if (!spare_.empty()) {
       batch = std::move(spare_.back());
       spare_.pop_back();
-    } else if (batches_ < kPipelineBatches) {
-      ++batches_;
-      batch = std::make_unique<Batch>();
-      batch->pixels.resize(static_cast<std::size_t>(batch_size_ * kImageBytes));
     } else {
       return nullptr;
     }
@@ -187,8 +189,7 @@ class Pipeline {
 
   // The device's stage. False where report stopped it.
   bool encode_batches(Device& device) {
-    int64_t total = 0;
-    for (const int64_t shard : shards_) total += shard_items(shard);
+    const int64_t total = total_items();
     std::unique_lock lock(mutex_);
     while (done_ < total) {
       if (!wait_reporting(lock, [&] { return !open_.empty() && open_.front()->missing == 0; })) return false;
@@ -273,6 +274,12 @@ class Pipeline {
     rethrow_failure();
   }
 
+  int64_t total_items() const {
+    int64_t total = 0;
+    for (const int64_t shard : shards_) total += shard_items(shard);
+    return total;
+  }
+
   int64_t shard_items(int64_t shard) const {
     return std::min(options_.shard_rows, photos_.size() - shard * options_.shard_rows);
   }
@@ -292,7 +299,6 @@ class Pipeline {
   std::exception_ptr failure_;
   std::size_t next_shard_ = 0;  // in shards_
   int64_t next_in_shard_ = 0;
-  int64_t batches_ = 0;
   std::deque<std::unique_ptr<Batch>> open_;  // being filled or full, in order
   std::vector<std::unique_ptr<Batch>> spare_;
   std::deque<ShardContent> pieces_;  // encoded; the first is being written

@@ -18,10 +18,10 @@
 
 namespace lookalike {
 
-// Batches of pixels at one time: one in the device, one ready, one or two being filled.
-inline constexpr int64_t kPipelineBatches = 4;
+// Batches of pixels at one time: one in the device, two ready or being filled.
+inline constexpr int64_t kPipelineBatches = 3;
 // Encoded batches that wait for the writer: what it may fall behind while a shard is flushed.
-inline constexpr int64_t kPipelinePieces = 4;
+inline constexpr int64_t kPipelinePieces = 2;
 
 struct EncodePipelineOptions {
   PhotoRule rule;

@@ -187,8 +187,10 @@ EncodePipelineOptions pipeline_options(const EncodeCommandOptions& options, cons
 
 int run_encoding(const EncodeCommandOptions& options) {
   watch_signals();
-  // Batches go back to the system when they are freed; glibc would come to keep two of each.
+  // Batches go back to the system when they are freed, and threads share what is smaller: glibc would come to
+  // keep two of each batch, and of each thread its most.
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_ARENA_MAX, 1);
   const EncodeJob job(options);
   const int64_t listed = job.listed();
   if (options.force && exists(options.catalog)) require_a_photo(options, job);

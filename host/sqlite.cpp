@@ -30,10 +30,10 @@ constexpr const char* kEveryConnection =
 // A rollback journal, so that a finished file needs no other beside it; EXTRA flushes the folder too, so that
 // a power cut does not take back a commit.
 constexpr const char* kWritingConnection = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;";
-// Nothing of it outlives the process; pages beyond 8 MiB go to the file.
+// Nothing of it outlives the process; pages beyond 2 MiB go to the file.
 constexpr const char* kPrivateConnection =
     "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = "
-    "-8192;";
+    "-2048;";
 
 const char* connection(Database::Access access) {
   switch (access) {
