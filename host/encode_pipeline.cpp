@@ -13,6 +13,8 @@
 #include <thread>
 
 #include "engine/error.h"
+#include "engine/thread_pool.h"
+#include "host/bottleneck.h"
 #include "host/thumbnail.h"
 
 namespace lookalike {
@@ -38,14 +40,21 @@ struct Batch {
 };
 
 Outcome decode(const std::string& root, const PhotoItem& photo, const EncodePipelineOptions& options,
-               uint8_t* pixels) {
+               uint8_t* pixels, EncodeTimes& times) {
   Outcome outcome;
   outcome.item.id = photo.id;
   outcome.item.path = listed_path(root, photo.path);
   outcome.item.label = photo.label;
   outcome.item.columns = photo.columns;
   try {
-    const Photo facts = load_photo(photo.path, options.rule, options.limits, pixels);
+    std::fill_n(pixels, kImageBytes, uint8_t{0});
+    std::vector<uint8_t> file;
+    {
+      const Stopwatch reading(times.reading);
+      file = read_photo_file(photo.path, options.limits);
+    }
+    const Stopwatch decoding(times.decoding);
+    const Photo facts = decode_photo(file, options.rule, options.limits, pixels);
     outcome.item.content_hash = content_hash_text(facts);
     outcome.item.width = facts.width;
     outcome.item.height = facts.height;
@@ -67,6 +76,20 @@ class Pipeline {
         callbacks_(callbacks),
         batch_size_(std::min(options.batch_size, options.shard_rows)) {}
 
+  bool run(Device& device, EncodeTimes* times) {
+    const RunClock clock;
+    const bool all = run(device);
+    if (times == nullptr) return all;
+    *times = times_;  // no thread is left
+    times->encoding = encoding_;
+    times->writing = writing_;
+    times->elapsed = clock.elapsed();
+    times->processor_seconds = clock.processor_seconds();
+    times->decoders = decoders();
+    return all;
+  }
+
+ private:
   bool run(Device& device) {
     // Taken at once: the peak of memory then depends on how long a list is, not on which stage fell behind
     // when.
@@ -76,7 +99,7 @@ class Pipeline {
     }
     std::vector<std::jthread> threads;
     const StopAtEnd stop_at_end{*this};  // destroyed before the threads are joined
-    for (int i = 0; i < std::max(1, options_.decoders); ++i) {
+    for (int i = 0; i < decoders(); ++i) {
       threads.emplace_back([this] { guarded([this] { decode_photos(); }); });
     }
     threads.emplace_back([this] { guarded([this] { write_pieces(); }); });
@@ -87,7 +110,6 @@ class Pipeline {
     return all;
   }
 
- private:
   struct StopAtEnd {
     Pipeline& pipeline;
     ~StopAtEnd() { pipeline.stop(); }
@@ -153,6 +175,7 @@ class Pipeline {
   }
 
   void decode_photos() {
+    EncodeTimes times;
     std::unique_lock lock(mutex_);
     for (;;) {
       Batch* batch = nullptr;
@@ -161,11 +184,16 @@ class Pipeline {
         batch = open_batch_locked();
         return batch != nullptr || next_shard_ == shards_.size();
       });
-      if (stopped_ || batch == nullptr) return;
+      if (stopped_ || batch == nullptr) {
+        times_.reading += times.reading;
+        times_.decoding += times.decoding;
+        return;
+      }
       const int64_t slot = batch->handed_out++;
       lock.unlock();
       const PhotoItem& photo = batch->photos[static_cast<std::size_t>(slot)];
-      Outcome outcome = decode(photos_.root, photo, options_, batch->pixels.data() + slot * kImageBytes);
+      Outcome outcome =
+          decode(photos_.root, photo, options_, batch->pixels.data() + slot * kImageBytes, times);
       lock.lock();
       batch->outcomes[static_cast<std::size_t>(slot)] = std::move(outcome);
       if (--batch->missing == 0) changed_.notify_all();
@@ -228,7 +256,10 @@ class Pipeline {
     }
     piece.codes.resize(static_cast<std::size_t>(kept * kCodeLength));
     const std::span<const uint8_t> pixels(batch.pixels);
-    if (kept > 0) device.encode(pixels.first(static_cast<std::size_t>(kept * kImageBytes)), piece.codes);
+    if (kept > 0) {
+      const Stopwatch encoding(encoding_);
+      device.encode(pixels.first(static_cast<std::size_t>(kept * kImageBytes)), piece.codes);
+    }
 
     // Codes that are not finite leave holes too.
     auto code = piece.codes.begin(), end_of_kept = code;
@@ -259,7 +290,10 @@ class Pipeline {
       if (pieces_.empty()) return;
       ShardContent piece = std::move(pieces_.front());
       lock.unlock();
-      callbacks_.write(std::move(piece));
+      {
+        const Stopwatch writing(writing_);
+        callbacks_.write(std::move(piece));
+      }
       lock.lock();
       pieces_.pop_front();  // its place was taken while it was written
       changed_.notify_all();
@@ -273,6 +307,8 @@ class Pipeline {
     changed_.wait(lock, [&] { return pieces_.empty() || failure_; });
     rethrow_failure();
   }
+
+  int decoders() const { return std::max(1, options_.decoders); }
 
   int64_t total_items() const {
     int64_t total = 0;
@@ -292,11 +328,14 @@ class Pipeline {
 
   // Of the device's stage alone.
   int64_t done_ = 0, refused_ = 0;
+  double encoding_ = 0;
+  double writing_ = 0;  // of the writer's thread alone
 
   std::mutex mutex_;  // all that follows
   std::condition_variable changed_;
   bool stopped_ = false, no_more_pieces_ = false;
   std::exception_ptr failure_;
+  EncodeTimes times_;           // of the decoders that ended
   std::size_t next_shard_ = 0;  // in shards_
   int64_t next_in_shard_ = 0;
   std::deque<std::unique_ptr<Batch>> open_;  // being filled or full, in order
@@ -314,12 +353,24 @@ std::string content_hash_text(const std::vector<uint8_t>& file) {
   return content_hash_text(Photo{.content_hash = content_hash(file), .width = 0, .height = 0});
 }
 
+std::string EncodeTimes::bottleneck() const {
+  // Reading and decoding take turns in the same threads: the one that takes longer gives the name.
+  return lookalike::bottleneck(
+      {.processor_seconds = processor_seconds,
+       .elapsed = elapsed,
+       .cores = usable_cores(),
+       .stages = {{reading > decoding ? "reading" : "decoding", reading + decoding, elapsed * decoders},
+                  {"encoding", encoding, elapsed},
+                  {"writing", writing, elapsed}}});
+}
+
 int64_t shard_count(int64_t items, int64_t shard_rows) { return (items + shard_rows - 1) / shard_rows; }
 
 bool encode_shards(Device& device, const PhotoTable& photos, const std::vector<int64_t>& shards,
-                   const EncodePipelineOptions& options, const EncodeCallbacks& callbacks) {
+                   const EncodePipelineOptions& options, const EncodeCallbacks& callbacks,
+                   EncodeTimes* times) {
   if (shards.empty()) return true;
-  return Pipeline(photos, shards, options, callbacks).run(device);
+  return Pipeline(photos, shards, options, callbacks).run(device, times);
 }
 
 }  // namespace lookalike

@@ -40,6 +40,16 @@ struct EncodeCallbacks {
   std::function<bool(int64_t done, int64_t refused)> report;
 };
 
+// Seconds at work, waiting for no other stage. reading and decoding: summed over the decoders.
+struct EncodeTimes {
+  double elapsed = 0;
+  double processor_seconds = 0;  // of the whole process
+  double reading = 0, decoding = 0, encoding = 0, writing = 0;
+  int decoders = 0;
+
+  std::string bottleneck() const;
+};
+
 // As the ledger keeps it: 32 hexadecimal digits.
 std::string content_hash_text(const Photo& photo);
 std::string content_hash_text(const std::vector<uint8_t>& file);
@@ -50,8 +60,10 @@ inline constexpr const char* kCodeNotFinite = "its code is not finite";
 int64_t shard_count(int64_t items, int64_t shard_rows);
 
 // Encodes `shards` of the list: shard s is items [s R, (s + 1) R) without those that are refused. What a
-// shard holds depends on the list and the photos alone. False where report stopped it.
+// shard holds depends on the list and the photos alone. False where report stopped it. `times`, where given,
+// is set unless this throws.
 bool encode_shards(Device& device, const PhotoTable& photos, const std::vector<int64_t>& shards,
-                   const EncodePipelineOptions& options, const EncodeCallbacks& callbacks);
+                   const EncodePipelineOptions& options, const EncodeCallbacks& callbacks,
+                   EncodeTimes* times = nullptr);
 
 }  // namespace lookalike

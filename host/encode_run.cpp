@@ -77,11 +77,18 @@ void keep_history(const EncodeCommandOptions& options) {
   publish_file(kept, std::as_bytes(std::span(history)));
 }
 
-void say_result(const EncodeCommandOptions& options, const CatalogWriter& writer, const std::string& rate) {
+// What this run did, to be said.
+struct Pace {
+  std::string rate;        // "; 1,512 images/s"
+  std::string bottleneck;  // empty: nothing was encoded
+};
+
+void say_result(const EncodeCommandOptions& options, const CatalogWriter& writer, const Pace& pace) {
   const CatalogTotals totals = writer.totals();
   if (totals.refused > 0) say_refusals(options, writer);
   say(options, fmt::format("{} photos listed, {} encoded, {} refused{}", format_count(totals.listed),
-                           format_count(totals.encoded), format_count(totals.refused), rate));
+                           format_count(totals.encoded), format_count(totals.refused), pace.rate));
+  if (!pace.bottleneck.empty()) say(options, pace.bottleneck);
   if (totals.encoded == 0) {
     throw no_input_error(
         fmt::format("none of the {} photos of {} can be used, lookalike refusals -c {} has the reasons",
@@ -111,8 +118,8 @@ void take_over_moved_photos(const EncodeCommandOptions& options, const EncodeJob
   writer.move_photos(root);
 }
 
-// Encodes what is missing; the rate, to be said.
-std::string encode_missing(const EncodeCommandOptions& options, const EncodeJob& job, CatalogWriter& writer) {
+// Encodes what is missing.
+Pace encode_missing(const EncodeCommandOptions& options, const EncodeJob& job, CatalogWriter& writer) {
   const CatalogTotals before = writer.totals();
   std::vector<int64_t> missing;
   for (int64_t shard = 0; shard < before.shards; ++shard) {
@@ -130,8 +137,9 @@ std::string encode_missing(const EncodeCommandOptions& options, const EncodeJob&
     progress.update(resumed + done, all > 0 ? format_count(all) + " refused" : "");
     return stop_signal() == 0;
   };
-  const bool finished =
-      encode_shards(*job.device, job.photos, missing, pipeline_options(options, job.model), callbacks);
+  EncodeTimes times;
+  const bool finished = encode_shards(*job.device, job.photos, missing, pipeline_options(options, job.model),
+                                      callbacks, &times);
   const CatalogTotals after = writer.totals();
   if (!finished) {
     const int64_t kept = after.encoded + after.refused;
@@ -142,7 +150,7 @@ std::string encode_missing(const EncodeCommandOptions& options, const EncodeJob&
     throw Interrupted(stop_signal());
   }
   const double rate = static_cast<double>(before.listed - resumed) / std::max(progress.seconds(), 1e-9);
-  return fmt::format("; {} images/s", format_count(std::llround(rate)));
+  return {fmt::format("; {} images/s", format_count(std::llround(rate))), times.bottleneck()};
 }
 
 // Before --force takes a catalog away: that the list has a photo to begin the new one with.
@@ -191,6 +199,8 @@ int run_encoding(const EncodeCommandOptions& options) {
   // keep two of each batch, and of each thread its most.
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
   mallopt(M_ARENA_MAX, 1);
+  // What one photo frees the next one takes: it need not go through the system.
+  mallopt(M_TRIM_THRESHOLD, 8 << 20);
   const EncodeJob job(options);
   const int64_t listed = job.listed();
   if (options.force && exists(options.catalog)) require_a_photo(options, job);
@@ -202,14 +212,14 @@ int run_encoding(const EncodeCommandOptions& options) {
   }
   take_over_moved_photos(options, job, writer);
   keep_history(options);
-  std::string rate;
+  Pace pace;
   if (const CatalogTotals totals = writer.totals(); totals.shards_done == totals.shards) {
     say(options, options.catalog + " is finished already, --force starts over");
   } else {
     say(options, fmt::format("{} photos to encode; {}", format_count(listed), job.reason));
     const std::string memory = job.device->prepare({.images = options.batch_size, .training = false});
     say_lines(options.talk, "encode", memory);
-    rate = encode_missing(options, job, writer);
+    pace = encode_missing(options, job, writer);
   }
   writer.finish();
   if (options.compact > 0 && writer.totals().encoded > 0 &&
@@ -217,7 +227,7 @@ int run_encoding(const EncodeCommandOptions& options) {
     ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
     make_compact(options.talk, options.catalog, options.compact, pool);
   }
-  say_result(options, writer, rate);
+  say_result(options, writer, pace);
   return static_cast<int>(ExitCode::kDone);
 }
 

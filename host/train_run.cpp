@@ -11,7 +11,9 @@
 #include "engine/device.h"
 #include "engine/error.h"
 #include "engine/random.h"
+#include "engine/thread_pool.h"
 #include "host/atomic_file.h"
+#include "host/bottleneck.h"
 #include "host/byte_cache.h"
 #include "host/interrupt.h"
 #include "host/memory.h"
@@ -45,12 +47,15 @@ ByteCache decode(const TrainCommandOptions& options, const PhotoList& photos, co
 
 // The photos as the network sees them.
 struct Images {
+  RunClock clock;  // of the whole run
   ByteCache training, validation;
+  double reading_seconds = 0;
 
   Images(const TrainCommandOptions& options, const TrainPhotos& photos, int64_t memory)
       : training(decode(options, photos.training, "read photos", memory)),
         validation(decode(options, photos.validation, "read validation photos",
-                          memory - (training.in_memory() ? training.size() * kImageBytes : 0))) {}
+                          memory - (training.in_memory() ? training.size() * kImageBytes : 0))),
+        reading_seconds(clock.elapsed()) {}
 
   std::vector<Refusal> refusals() const {
     std::vector<Refusal> all = training.refusals();
@@ -86,10 +91,15 @@ class Session {
                                       if (stop_signal() != 0) throw Interrupted(stop_signal());
                                       images_.validation.gather(indices, out);
                                     }};
-    const TrainObserver observer = {
-        [this](const TrainPosition&, double) { return after_step(); },
-        [this](const TrainPosition&, const EpochResult& result) { after_epoch(result); },
-        [this](const TrainPosition&) { save(); }};
+    const TrainObserver observer = {[this](const TrainPosition&, double) {
+                                      const Stopwatch saving(saving_);
+                                      return after_step();
+                                    },
+                                    [this](const TrainPosition&, const EpochResult& result) {
+                                      const Stopwatch saving(saving_);
+                                      after_epoch(result);
+                                    },
+                                    [this](const TrainPosition&) { save(); }};
     try {
       return train(device_, training, validation, options_.training, position_, observer);
     } catch (const Interrupted&) {  // while validating: the epoch's steps are done and kept
@@ -99,6 +109,16 @@ class Session {
   }
 
   const TrainPosition& position() const { return position_; }
+  std::string bottleneck() const {
+    const double elapsed = images_.clock.elapsed();
+    const double training = elapsed - images_.reading_seconds - saving_;
+    return lookalike::bottleneck({.processor_seconds = images_.clock.processor_seconds(),
+                                  .elapsed = elapsed,
+                                  .cores = usable_cores(),
+                                  .stages = {{"training", training, elapsed},
+                                             {"decoding", images_.reading_seconds, elapsed},
+                                             {"saving", saving_, elapsed}}});
+  }
   double images_per_second() const {
     return static_cast<double>(images_done() - resumed_) / std::max(progress_.seconds(), 1e-9);
   }
@@ -159,6 +179,7 @@ class Session {
   Progress progress_;
   Clock::time_point epoch_start_, last_save_;
   int64_t resumed_;
+  double saving_ = 0;  // seconds
 };
 
 // shop.model -> shop.catalog, model -> catalog, shop -> shop.catalog
@@ -305,6 +326,7 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
                            format_count(images.training.size()), format_count(images.validation.size()),
                            format_count(std::ssize(refusals)), listed,
                            format_count(std::llround(session.images_per_second()))));
+  say(options, session.bottleneck());
   say_result(options, folder, session.position(), images.validation.size() > 0);
 }
 

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <chrono>
 #include <opencv2/imgcodecs.hpp>
+#include <thread>
 
 #include "host/encode_pipeline.h"
 #include "tests/host/fake_device.h"
@@ -39,6 +41,7 @@ class EncodePipelineTest : public ScratchTest {
     std::vector<ShardContent> shards;
     bool finished = false;
     int64_t done = 0, refused = 0;
+    EncodeTimes times;
   };
   Run run(int decoders, int64_t batch_size, const std::vector<int64_t>& shards = all_shards()) {
     EncodePipelineOptions options;
@@ -58,7 +61,8 @@ class EncodePipelineTest : public ScratchTest {
                                        result.done = done;
                                        result.refused = refused;
                                        return !stop;
-                                     }});
+                                     }},
+                                    &result.times);
     return result;
   }
 
@@ -195,6 +199,20 @@ TEST_F(EncodePipelineTest, AStopWritesWhatIsEncoded) {
     EXPECT_EQ(result.shards[s].ends_shard, photos_of_shard == 5);
     EXPECT_TRUE(result.shards[s].ends_shard || s + 1 == result.shards.size());
   }
+}
+
+// Slow by a hundred times what the others take together.
+TEST_F(EncodePipelineTest, TheSlowStageIsNamed) {
+  constexpr auto kSlow = std::chrono::milliseconds(40);
+  device.delay = kSlow;
+  EXPECT_THAT(run(2, 2).times.bottleneck(), testing::StartsWith("encoding limits: "));
+  device.delay = {};
+  on_write = [&](const ShardContent&) { std::this_thread::sleep_for(kSlow); };
+  EXPECT_THAT(run(2, 2).times.bottleneck(), testing::StartsWith("writing limits: "));
+  on_write = nullptr;
+  const cv::Mat large(3000, 3000, CV_8UC3, cv::Scalar(1, 2, 3));
+  for (int i = 0; i < 10; ++i) cv::imwrite(at(fmt::format("{}.png", i)), large);
+  EXPECT_THAT(run(2, 2, {0, 1}).times.bottleneck(), testing::StartsWith("decoding limits: "));
 }
 
 TEST_F(EncodePipelineTest, ACodeThatIsNotFiniteIsRefused) {

@@ -1,8 +1,10 @@
 // A device whose codes are plain pixels: host code is tested without the network.
 #pragma once
 
+#include <chrono>
 #include <cmath>
 #include <stdexcept>
+#include <thread>
 
 #include "engine/nearest.h"
 
@@ -14,6 +16,7 @@ class FakeDevice : public Device {
 
   void encode(std::span<const uint8_t> images, std::span<float> codes) override {
     ++encode_calls;
+    std::this_thread::sleep_for(delay);
     if (encode_calls == fail_at) throw std::runtime_error("the device broke");
     const auto count = static_cast<int64_t>(images.size()) / kImageBytes;
     for (int64_t n = 0; n < count; ++n) {
@@ -41,6 +44,7 @@ class FakeDevice : public Device {
   int encode_calls = 0;
   int fail_at = 0;  // which call of encode throws; 0: none
   bool nan_for_black = false;
+  std::chrono::milliseconds delay{0};  // of each call of encode
 
  private:
   ThreadPool pool_{2};
