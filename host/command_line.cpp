@@ -179,6 +179,7 @@ int run_command_line(int argc, char** argv) {
     add_refusals_command(app, run);
     add_verify_command(app, run);
     add_doctor_command(app, run);
+    add_bench_command(app, run);
     app.footer(kExitCodes);
 
     std::vector<std::string> arguments;  // last first, as CLI11 takes them

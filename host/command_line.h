@@ -25,5 +25,6 @@ void add_import_codes_command(CLI::App& app, Run& run);
 void add_refusals_command(CLI::App& app, Run& run);
 void add_verify_command(CLI::App& app, Run& run);
 void add_doctor_command(CLI::App& app, Run& run);
+void add_bench_command(CLI::App& app, Run& run);
 
 }  // namespace lookalike

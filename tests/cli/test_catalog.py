@@ -62,7 +62,8 @@ class EncodeTest(shop.CommandTest):
     def test_says_what_was_done_and_what_comes_next(self):
         self.assertEqual(self.first.stdout, "")
         lines = self.first.stderr.splitlines()
-        self.assertRegex(lines[-3], r"^63 photos listed, 60 encoded, 3 refused; [\d,]+ images/s$")
+        self.assertRegex(lines[-3], r"^[a-z]+ limits: \d\.\d of \d+ cores; decoding \d+ % busy, encoding \d+ %, writing \d+ %$")
+        self.assertRegex(lines[-4], r"^63 photos listed, 60 encoded, 3 refused; [\d,]+ images/s$")
         self.assertEqual(lines[-2], f"catalog: {self.unbroken}")
         self.assertEqual(lines[-1], f"next: lookalike recommend -c {self.unbroken} -o recommendations.csv")
         for name in BROKEN:

@@ -100,7 +100,8 @@ class TrainTest(shop.CommandTest):
         self.assertLess(losses[-1], losses[0])
 
     def test_says_what_was_done_and_what_comes_next(self):
-        last = self.first.stderr.splitlines()[-4:]
+        last = self.first.stderr.splitlines()[-5:]
+        self.assertRegex(last.pop(1), r"^[a-z]+ limits: \d\.\d of \d+ cores; training \d+ % busy, decoding \d+ %, saving \d+ %$")
         self.assertRegex(last[0], r"36 photos trained on, 4 validated, 0 refused; \d+ images/s")
         self.assertRegex(last[1], r"finished after 4 epochs; best epoch \d, validation loss 0\.\d{4}")
         self.assertEqual(last[2], f"model: {self.unbroken}/model.safetensors")

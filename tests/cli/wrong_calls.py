@@ -361,6 +361,12 @@ VERIFY = [
     (6, "verify newer_ledger", "newer_ledger/catalog.sqlite", "newer version"),
     (2, "doctor now", "'now'", "lookalike doctor --help"),
     (2, "doctor --jason", "did you mean --json?"),
+    (2, "bench --seconds 0", "--seconds", "0.1"),
+    (2, "bench --seconds nan", "--seconds"),
+    (2, "bench --seconds soon", "--seconds"),
+    (2, "bench --device tpu", "'tpu'"),
+    (2, "bench --threads -1", "--threads"),
+    (2, "bench nowhere", "nowhere"),
 ]
 
 REFUSALS = [
