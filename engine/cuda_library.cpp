@@ -12,6 +12,7 @@
 namespace lookalike {
 namespace {
 
+constexpr const char* kDriver = "libcuda.so.1";
 constexpr int kLeastDriver = 13000;  // CUDA 13.0, which the engine is built with
 constexpr int kLeastCapability = 80;
 constexpr std::size_t kLeastMemory = std::size_t{1} << 30;  // bytes: context, libraries, one part of images
@@ -95,9 +96,16 @@ Error not_to_be_had(const std::string& missing) {
 
 }  // namespace
 
+bool has_cuda_driver() {
+  void* library = dlopen(kDriver, RTLD_LAZY | RTLD_LOCAL);
+  if (library == nullptr) return false;
+  dlclose(library);  // nothing of it has run
+  return true;
+}
+
 CudaDriver find_cuda_driver() {
   // Never closed: a driver that has started does not unload cleanly.
-  void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(kDriver, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return {"there is no NVIDIA driver (libcuda.so.1)", ""};
   DriverFunctions driver{};
   const bool complete =

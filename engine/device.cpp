@@ -8,9 +8,9 @@ namespace {
 
 // The CUDA engine has never run on a GPU: until it has, it is for those who ask for it.
 std::string why_cpu() {
-  const CudaDriver driver = find_cuda_driver();
-  if (!driver.missing.empty()) return "cpu: " + driver.missing;
-  return "cpu: --device cuda would take " + driver.gpu + ", but that engine has not yet run on a GPU";
+  if (!has_cuda_driver()) return "cpu: there is no NVIDIA driver";
+  return "cpu: an NVIDIA driver is here, but the CUDA engine has not yet run on a GPU; lookalike doctor says "
+         "whether --device cuda can be had";
 }
 
 }  // namespace
@@ -21,7 +21,7 @@ std::unique_ptr<Device> make_device(const std::string& name, int threads, std::s
     return make_cpu_device(threads);
   }
   if (name == "auto") {
-    if (reason != nullptr) *reason = why_cpu();  // a driver may take a second to start
+    if (reason != nullptr) *reason = why_cpu();
     return make_cpu_device(threads);
   }
   if (name == "cuda") {

@@ -6,12 +6,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/image_source.h"
 #include "engine/top_k.h"
 #include "kernels/cpu/adam.h"
 #include "kernels/topology.h"
@@ -84,6 +87,24 @@ class Device {
   // naming loss or tensor, when loss or gradient is not finite (parameters and optimizer are then unchanged)
   // or a weight becomes so.
   virtual double train_step(std::span<const uint8_t> images, const AdamOptions& options) = 0;
+  // The same step, and the next one's images on their way while it computes: `next` may be called then, once,
+  // and returns them (empty: none), throwing nothing. They stay as they are until that step.
+  using NextImages = std::function<std::span<const uint8_t>()>;
+  virtual double train_step_ahead(std::span<const uint8_t> images, const AdamOptions& options,
+                                  const NextImages& /*next*/) {
+    return train_step(images, options);
+  }
+
+  // Dataset. A device that has memory of its own, with room for all of `images` beside what prepare took,
+  // keeps them there, in place of any it held, and returns true; otherwise it holds none. Then the same as
+  // loss and train_step, of images by number, to the byte.
+  virtual bool hold(const ImageSource& /*images*/) { return false; }
+  virtual double loss_of_held(std::span<const int64_t> /*images*/) {
+    throw std::logic_error("this device holds no images");
+  }
+  virtual double train_step_on_held(std::span<const int64_t> /*images*/, const AdamOptions& /*options*/) {
+    throw std::logic_error("this device holds no images");
+  }
 
   // Search. Merges the block's rows into each query's k best; best (Q lists) is updated in place.
   virtual void nearest(const SearchBlock& block, TopK& best) = 0;

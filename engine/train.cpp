@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <string>
+#include <utility>
 
 #include "engine/error.h"
 #include "engine/random.h"
@@ -11,21 +13,68 @@
 namespace lookalike {
 namespace {
 
-// Rooms for one batch, no larger than the source needs.
-class Batch {
+// One epoch's batches: where the device holds the images, their numbers; else their bytes, with a second room
+// for the next batch where the device asks for it while it computes one.
+class Batches {
  public:
-  Batch(const ImageSource& source, int64_t batch_size)
-      : source_(source), images_(static_cast<std::size_t>(std::min(batch_size, source.size) * kImageBytes)) {}
+  Batches(const ImageSource& source, int64_t batch_size) : source_(source), batch_size_(batch_size) {}
 
-  std::span<const uint8_t> gather(std::span<const int64_t> indices) {
-    const std::span<uint8_t> out = std::span(images_).first(indices.size() * std::size_t{kImageBytes});
-    source_.gather(indices, out);
-    return out;
+  // order (source.size): a permutation of the indices, which stays until the next one.
+  void set_order(std::span<const int64_t> order) {
+    order_ = order;
+    room_.first = next_room_.first = -1;
+  }
+  int64_t count(int64_t first) const { return std::min(batch_size_, source_.size - first); }
+
+  double loss(Device& device, int64_t first) {
+    return source_.held_from >= 0 ? device.loss_of_held(numbers(first)) : device.loss(images(first, room_));
+  }
+  double train_step(Device& device, int64_t first, const AdamOptions& adam) {
+    if (source_.held_from >= 0) return device.train_step_on_held(numbers(first), adam);
+    if (next_room_.first == first) std::swap(room_, next_room_);
+    const int64_t next = first + count(first);
+    return device.train_step_ahead(images(first, room_), adam, [&]() -> std::span<const uint8_t> {
+      if (next >= source_.size) return {};
+      try {
+        return images(next, next_room_);
+      } catch (...) {  // said when it is that batch's turn
+        return {};
+      }
+    });
   }
 
  private:
+  struct Room {
+    std::vector<uint8_t> images;
+    int64_t first = -1;  // place in the order of the first image; -1: empty
+  };
+
+  std::span<const int64_t> indices(int64_t first) const {
+    return order_.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count(first)));
+  }
+  std::span<const int64_t> numbers(int64_t first) {
+    const auto chosen = indices(first);
+    numbers_.assign(chosen.begin(), chosen.end());
+    for (int64_t& number : numbers_) number += source_.held_from;
+    return numbers_;
+  }
+  std::span<const uint8_t> images(int64_t first, Room& room) const {
+    const auto chosen = indices(first);
+    const std::size_t bytes = chosen.size() * std::size_t{kImageBytes};
+    if (room.images.size() < bytes) room.images.resize(bytes);
+    const auto out = std::span(room.images).first(bytes);
+    if (room.first == first) return out;
+    room.first = -1;
+    source_.gather(chosen, out);
+    room.first = first;
+    return out;
+  }
+
   const ImageSource& source_;
-  std::vector<uint8_t> images_;
+  int64_t batch_size_;
+  std::span<const int64_t> order_;
+  Room room_, next_room_;
+  std::vector<int64_t> numbers_;
 };
 
 std::vector<float> parameters_of(const Device& device) {
@@ -34,12 +83,11 @@ std::vector<float> parameters_of(const Device& device) {
   return parameters;
 }
 
-double step(Device& device, std::span<const uint8_t> images, const TrainOptions& options,
-            const TrainPosition& position) {
+double step(Device& device, Batches& batches, const TrainOptions& options, const TrainPosition& position) {
   AdamOptions adam;
   adam.learning_rate = options.learning_rate;
   try {
-    const double loss = device.train_step(images, adam);
+    const double loss = batches.train_step(device, position.position, adam);
     if (std::isfinite(loss)) return loss;
     throw non_finite_error("the loss is not finite, lower the learning rate");
   } catch (const Error& error) {
@@ -66,15 +114,16 @@ EpochResult finish_epoch(const Device& device, double loss, double validation_lo
 
 }  // namespace
 
-double mean_loss(Device& device, const ImageSource& images, int64_t batch_size) {
-  Batch batch(images, batch_size);
-  std::vector<int64_t> indices;
+double mean_loss(Device& device, const ImageSource& images, int64_t batch_size,
+                 const std::function<void()>& before_batch) {
+  std::vector<int64_t> order(static_cast<std::size_t>(images.size));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  Batches batches(images, batch_size);
+  batches.set_order(order);
   double sum = 0;
   for (int64_t first = 0; first < images.size; first += batch_size) {
-    const int64_t count = std::min(batch_size, images.size - first);
-    indices.clear();
-    for (int64_t i = 0; i < count; ++i) indices.push_back(first + i);
-    sum += device.loss(batch.gather(indices)) * static_cast<double>(count);
+    if (before_batch) before_batch();
+    sum += batches.loss(device, first) * static_cast<double>(batches.count(first));
   }
   return sum / static_cast<double>(images.size);
 }
@@ -90,15 +139,14 @@ std::optional<TrainEnd> train_ended(const TrainPosition& position, const TrainOp
 TrainEnd train(Device& device, const ImageSource& training, const ImageSource& validation,
                const TrainOptions& options, TrainPosition& position, const TrainObserver& observer) {
   if (training.size <= 0) throw no_input_error("there is no image to train on");
-  Batch batch(training, options.batch_size);
+  Batches batches(training, options.batch_size);
   for (;;) {
     if (const auto end = train_ended(position, options)) return *end;
     const std::vector<int64_t> order = shuffled(training.size, options.seed, position.epoch);
+    batches.set_order(order);
     while (position.position < training.size) {
-      const int64_t count = std::min(options.batch_size, training.size - position.position);
-      const auto indices = std::span(order).subspan(static_cast<std::size_t>(position.position),
-                                                    static_cast<std::size_t>(count));
-      const double loss = step(device, batch.gather(indices), options, position);
+      const int64_t count = batches.count(position.position);
+      const double loss = step(device, batches, options, position);
       position.position += count;
       position.epoch_loss_sum += loss * static_cast<double>(count);
       if (observer.after_step(position, loss)) {
@@ -108,7 +156,7 @@ TrainEnd train(Device& device, const ImageSource& training, const ImageSource& v
     }
     double validation_loss = std::numeric_limits<double>::quiet_NaN();
     if (validation.size > 0) {
-      validation_loss = mean_loss(device, validation, options.batch_size);
+      validation_loss = mean_loss(device, validation, options.batch_size, observer.while_validating);
       if (!std::isfinite(validation_loss)) {
         throw non_finite_error("in epoch " + std::to_string(position.epoch + 1) +
                                ", the validation loss is not finite, lower the learning rate");

@@ -20,12 +20,6 @@ struct TrainOptions {
   int64_t patience = 0;  // epochs without a better validation loss before stopping; 0: never
 };
 
-// Images by index. gather: out (indices.size(), 150, 150, 3).
-struct ImageSource {
-  int64_t size = 0;
-  std::function<void(std::span<const int64_t> indices, std::span<uint8_t> out)> gather;
-};
-
 // Everything a run is at one moment, beside the options. The device holds parameters and optimizer.
 struct TrainPosition {
   int64_t epoch = 0;          // epochs finished
@@ -50,6 +44,8 @@ struct TrainObserver {
   std::function<void(const TrainPosition&, const EpochResult&)> after_epoch;
   // Stopped in the middle of an epoch: store the state.
   std::function<void(const TrainPosition&)> on_pause;
+  // May be empty. Before each batch of the validation; what it throws ends the run there.
+  std::function<void()> while_validating = {};
 };
 
 enum class TrainEnd { kFinished, kPatience, kPaused };
@@ -64,7 +60,8 @@ std::optional<TrainEnd> train_ended(const TrainPosition& position, const TrainOp
 TrainEnd train(Device& device, const ImageSource& training, const ImageSource& validation,
                const TrainOptions& options, TrainPosition& position, const TrainObserver& observer);
 
-// Mean loss over all images of a source, in fixed batches; NaN for none.
-double mean_loss(Device& device, const ImageSource& images, int64_t batch_size);
+// Mean loss over all images of a source, in fixed batches; NaN for none. before_batch may be empty.
+double mean_loss(Device& device, const ImageSource& images, int64_t batch_size,
+                 const std::function<void()>& before_batch = {});
 
 }  // namespace lookalike

@@ -248,6 +248,10 @@ const std::vector<Refusal>& ByteCache::refusals() const { return storage_->refus
 std::string ByteCache::content_fingerprint() const { return storage_->content_fingerprint; }
 bool ByteCache::in_memory() const { return storage_->slots.in_memory(); }
 
+ImageSource ByteCache::source() const {
+  return {size(), [this](auto indices, auto out) { gather(indices, out); }};
+}
+
 void ByteCache::gather(std::span<const int64_t> indices, std::span<uint8_t> out) const {
   if (out.size() != indices.size() * static_cast<size_t>(kImageBytes)) {
     throw std::invalid_argument("ByteCache::gather: out has another size than its indices need");

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/image_source.h"
 #include "host/dataset.h"
 #include "host/photo.h"
 #include "host/refusals.h"
@@ -39,6 +40,8 @@ class ByteCache {
 
   // out (indices.size(), 150, 150, 3), overwritten. Throws E_SYSTEM when the private file cannot be read.
   void gather(std::span<const int64_t> indices, std::span<uint8_t> out) const;
+  // The photos, for as long as this stays where it is.
+  ImageSource source() const;
 
  private:
   struct Storage;

@@ -42,7 +42,7 @@ Settings catalog_settings(const EncodeCommandOptions& options, const Model& mode
           {kRootSetting, absolute_root(photos.root)},
           {"label", to_string(photos.labels)},
           {"shard_rows", std::to_string(options.shard_rows)},
-          {"precision", to_string(options.precision)},
+          {kPrecisionSetting, to_string(options.precision)},
           {"device", device.kind},
           {"instruction_set", device.instruction_set},
           {"version", LOOKALIKE_VERSION}};

@@ -51,9 +51,10 @@ inline constexpr const char* kShardsSetting = "shards";  // shards that it is cu
 inline constexpr const char* kModelSetting = "model";    // model_fingerprint of model.safetensors
 inline constexpr const char* kDimensionSetting =
     "dimension";  // numbers of a code, of a catalog that was imported: it has no model and no pictures
-inline constexpr const char* kCompleteSetting = "complete";  // "0" or "1"
-inline constexpr const char* kRootSetting = "root";          // folder that paths are below; it may move
-inline constexpr const char* kChecksumSetting = "checksum";  // XXH3-128 over all other settings
+inline constexpr const char* kCompleteSetting = "complete";    // "0" or "1"
+inline constexpr const char* kRootSetting = "root";            // folder that paths are below; it may move
+inline constexpr const char* kPrecisionSetting = "precision";  // of all codes: float32 or fp16
+inline constexpr const char* kChecksumSetting = "checksum";    // XXH3-128 over all other settings
 
 // Whether the codes came from another program.
 bool is_imported(const Settings& settings);

@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "host/encode_pipeline.h"
 #include "host/files.h"
+#include "host/ledger.h"
 #include "host/photo.h"
 
 namespace lookalike {
@@ -44,6 +45,7 @@ class Resolver {
       catalog_.read_plain_codes(*row, code);
     } else {
       code.resize(std::size_t{kCodeLength});
+      take_precision(set);
       device_.encode(pixels, code);
     }
     set.rows.push_back(row.value_or(-1));
@@ -54,6 +56,24 @@ class Resolver {
   }
 
  private:
+  // Before the first photo is encoded.
+  void take_precision(QuerySet& set) {
+    if (precision_taken_) return;
+    precision_taken_ = true;
+    const Settings settings = catalog_.settings();
+    const auto stored = settings.find(kPrecisionSetting);
+    if (stored == settings.end() || stored->second != to_string(Precision::kHalf)) return;
+    try {
+      device_.set_precision(Precision::kHalf);
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::kUsage) throw;
+      set.warning = fmt::format(
+          "the catalog's codes are in fp16, which device {} lacks: this photo's is in float32, and distances "
+          "to it are off by less than 1/500 of the code's length",
+          device_.facts().kind);
+    }
+  }
+
   // The photo's content hash, as the ledger has it.
   std::string read(const std::string& name, std::vector<uint8_t>& pixels) const {
     if (!exists(name)) {
@@ -79,6 +99,7 @@ class Resolver {
 
   const CatalogReader& catalog_;
   Device& device_;
+  bool precision_taken_ = false;
 };
 
 }  // namespace

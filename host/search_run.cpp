@@ -144,6 +144,7 @@ int run_search(const SearchCommandOptions& options) {
   const auto device = make_device(options.device, options.threads, nullptr);
   if (catalog.has_model()) device->set_parameters(catalog.model().parameters);
   const QuerySet queries = resolve_queries(options.queries, catalog, *device);
+  if (!queries.warning.empty()) say(options, "warning: " + queries.warning);
   const std::vector<Result> results = find(options, queries, catalog, *device);
   if (options.k > catalog.rows()) {
     say(options, fmt::format("the catalog has {} photos, fewer than the {} neighbours asked for",

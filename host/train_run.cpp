@@ -17,6 +17,7 @@
 #include "host/byte_cache.h"
 #include "host/interrupt.h"
 #include "host/memory.h"
+#include "host/plan.h"
 #include "host/preview.h"
 #include "host/shell_word.h"
 #include "host/train_folder.h"
@@ -64,6 +65,29 @@ struct Images {
   }
 };
 
+// Gives all photos to a device that has room for them, those to train on first; false: they go to it batch by
+// batch.
+bool hold(const Images& images, Device& device, const TrainCommandOptions& options) {
+  const int64_t training = images.training.size(), all = training + images.validation.size();
+  const bool held =
+      device.hold({all, [&](std::span<const int64_t> indices, std::span<uint8_t> out) {
+                     for (size_t i = 0; i < indices.size(); ++i) {
+                       const bool trains = indices[i] < training;
+                       const int64_t index = trains ? indices[i] : indices[i] - training;
+                       (trains ? images.training : images.validation)
+                           .gather({&index, 1}, out.subspan(i * size_t{kImageBytes}, size_t{kImageBytes}));
+                     }
+                   }});
+  if (held) {
+    say(options, fmt::format("photos stay on the device ({})", format_bytes(all * kImageBytes)));
+  } else if (device.facts().kind != "cpu") {
+    say(options, fmt::format("photos ({}) do not fit on the device: a batch is copied there while the one "
+                             "before it is computed",
+                             format_bytes(all * kImageBytes)));
+  }
+  return held;
+}
+
 // Training proper: what is said and saved while it goes.
 class Session {
  public:
@@ -85,12 +109,11 @@ class Session {
 
   // Returns with everything saved; a stop that was asked for as kPaused.
   TrainEnd run() {
-    const ImageSource training = {images_.training.size(),
-                                  [this](auto indices, auto out) { images_.training.gather(indices, out); }};
-    const ImageSource validation = {images_.validation.size(), [this](auto indices, auto out) {
-                                      if (stop_signal() != 0) throw Interrupted(stop_signal());
-                                      images_.validation.gather(indices, out);
-                                    }};
+    ImageSource training = images_.training.source(), validation = images_.validation.source();
+    if (hold(images_, device_, options_)) {
+      training.held_from = 0;
+      validation.held_from = training.size;
+    }
     const TrainObserver observer = {[this](const TrainPosition&, double) {
                                       const Stopwatch saving(saving_);
                                       return after_step();
@@ -99,7 +122,10 @@ class Session {
                                       const Stopwatch saving(saving_);
                                       after_epoch(result);
                                     },
-                                    [this](const TrainPosition&) { save(); }};
+                                    [this](const TrainPosition&) { save(); },
+                                    [] {
+                                      if (stop_signal() != 0) throw Interrupted(stop_signal());
+                                    }};
     try {
       return train(device_, training, validation, options_.training, position_, observer);
     } catch (const Interrupted&) {  // while validating: the epoch's steps are done and kept

@@ -45,7 +45,8 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-if [[ $cuda -eq 1 && -z $(ldconfig -p | grep 'libcuda\.so\.1' || true) ]]; then
+# /sbin is not on every user's path.
+if [[ $cuda -eq 1 && -z $(PATH=$PATH:/sbin:/usr/sbin ldconfig -p | grep 'libcuda\.so\.1' || true) ]]; then
   fail "--cuda needs an NVIDIA driver, and there is none (libcuda.so.1)"
 fi
 

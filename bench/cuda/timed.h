@@ -32,11 +32,10 @@ class Clock {
 
 // bytes: read and written by one launch. Working sets below 100 MB stay in the second-level cache of an H100.
 inline void time_on_device(benchmark::State& state, double bytes, double flops,
-                           const std::function<void()>& work) {
-  constexpr int kRepeats = 8;
+                           const std::function<void()>& work, int repeats = 8) {
   const Clock clock;
   work();
-  for (auto _ : state) state.SetIterationTime(clock.seconds(work, kRepeats));
+  for (auto _ : state) state.SetIterationTime(clock.seconds(work, repeats));
   state.counters["bytes/s"] = benchmark::Counter(bytes, benchmark::Counter::kIsIterationInvariantRate);
   if (flops > 0)
     state.counters["flop/s"] = benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);

@@ -5,15 +5,13 @@
 #include <cmath>
 #include <optional>
 #include <stdexcept>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
+#include "engine/cuda/guarded.h"
 #include "engine/cuda/half_encoder.h"
-#include "engine/cuda/image_feed.h"
+#include "engine/cuda/held_images.h"
 #include "engine/cuda/kernel_order.h"
-#include "engine/cuda/network.h"
-#include "engine/error.h"
+#include "engine/cuda/network_room.h"
 #include "engine/non_finite.h"
 #include "kernels/cuda/adam.h"
 #include "kernels/cuda/nearest.h"
@@ -36,22 +34,27 @@ TensorBounds tensor_bounds() {
   return bounds;
 }
 
-class Stream {
- public:
-  Stream() : stream_(gpu::make_stream()) {}
-  ~Stream() { gpu::release_stream(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  operator gpu::Stream() const { return stream_; }  // NOLINT(google-explicit-constructor)
-
- private:
-  gpu::Stream stream_;
-};
-
 // Flags of a step, one for each tensor: not finite before it, in the gradient, after it.
 enum Moment { kBefore, kGradient, kAfter, kMoments };
 
 class CudaDevice final : public Device {
+  static std::span<const std::uint8_t> part(std::span<const std::uint8_t> images, std::int64_t first,
+                                            std::int64_t count) {
+    return images.subspan(static_cast<std::size_t>(first * kImageBytes),
+                          static_cast<std::size_t>(count * kImageBytes));
+  }
+  // Where a batch's images come from: fill(slot, first, count) puts a part of them there.
+  auto from_host(std::span<const std::uint8_t> images) {
+    return [this, images](int slot, std::int64_t first, std::int64_t count) {
+      room_.feed().put(slot, part(images, first, count));
+    };
+  }
+  auto from_held() {
+    return [this](int slot, std::int64_t first, std::int64_t count) {
+      held_->put(first, count, room_.network().images(slot));
+    };
+  }
+
  public:
   explicit CudaDevice(const CudaOptions& options) : options_(options) {
     for (gpu::Buffer<float>* buffer : {&parameters_, &gradient_, &m_, &v_})
@@ -67,8 +70,8 @@ class CudaDevice final : public Device {
 
   std::string prepare(const Workload& workload) override {
     return guarded([&] {
-      require(workload.images, workload.training);
-      return network_->plan().text();
+      require(workload.training ? workload.images : 0);
+      return room_.network().plan().text();
     });
   }
 
@@ -108,10 +111,10 @@ class CudaDevice final : public Device {
         encode_in_half(images, codes);
         return;
       }
-      forward(images, [&](std::int64_t first, int slot, const Network::Batch& batch) {
-        network_->encode(weights(), slot, batch);
+      forward(count, from_host(images), [&](std::int64_t first, int slot, const Network::Batch& batch) {
+        room_.network().encode(weights(), slot, batch);
         return [this, to = codes.data() + first * kCodeLength, n = batch.images] {
-          gpu::copy(to, network_->codes(), static_cast<std::size_t>(n * kCodeLength) * sizeof(float),
+          gpu::copy(to, room_.network().codes(), static_cast<std::size_t>(n * kCodeLength) * sizeof(float),
                     stream_);
         };
       });
@@ -133,14 +136,16 @@ class CudaDevice final : public Device {
       throw std::invalid_argument("images are not as many as codes");
     if (count == 0) return;
     guarded([&] {
-      require(0, false);
+      require(0);
+      announced_ = {};  // the images' places are the results' too
+      Network& network = room_.network();
       const std::int64_t most = options_.forward_images;
       for (std::int64_t first = 0; first < count; first += most) {
         const std::int64_t n = std::min(most, count - first);
-        gpu::copy(network_->codes(), codes.data() + first * kCodeLength,
+        gpu::copy(network.codes(), codes.data() + first * kCodeLength,
                   static_cast<std::size_t>(n * kCodeLength) * sizeof(float), stream_);
-        network_->decode(weights(), 0, {n, most});
-        gpu::copy(images.data() + first * kImageBytes, network_->images(0),
+        network.decode(weights(), 0, {n, most});
+        gpu::copy(images.data() + first * kImageBytes, network.images(0),
                   static_cast<std::size_t>(n * kImageBytes), stream_);
       }
       gpu::synchronize(stream_);
@@ -149,40 +154,57 @@ class CudaDevice final : public Device {
 
   double loss(std::span<const std::uint8_t> images) override {
     const std::int64_t count = batch_of(images);
-    return guarded([&] {
-      require_losses(count);
-      forward(images, [&](std::int64_t first, int slot, const Network::Batch& batch) {
-        network_->loss(weights(), slot, batch, losses_.data() + first);
-        return [] {};
-      });
-      return mean_loss(count);
-    });
+    return guarded([&] { return loss_of(count, from_host(images)); });
+  }
+  double loss_of_held(std::span<const std::int64_t> images) override {
+    return guarded([&] { return loss_of(choose(images), from_held()); });
   }
 
   double train_step(std::span<const std::uint8_t> images, const AdamOptions& options) override {
+    return train_step_ahead(images, options, {});
+  }
+  double train_step_ahead(std::span<const std::uint8_t> images, const AdamOptions& options,
+                          const NextImages& next) override {
     const std::int64_t count = batch_of(images);
     return guarded([&] {
-      const std::int64_t most = std::min(count, options_.training_images);
-      require(count, true);
-      require_losses(count);
-      const auto scale =
-          static_cast<float>(1.0 / (static_cast<double>(count) * static_cast<double>(kImageBytes)));
-      look(parameters_, kBefore);
-      feed_->put(0, part(images, 0, std::min(most, count)));
-      int slot = 0;
-      for (std::int64_t first = 0; first < count; first += most, slot = 1 - slot) {
-        const std::int64_t n = std::min(most, count - first);
-        network_->gradient(weights(), slot, {n, n}, scale, first > 0, losses_.data() + first,
-                           {gradient_.data()});
-        feed_->done(slot);
-        const std::int64_t next = first + n;
-        if (next < count) feed_->put(1 - slot, part(images, next, std::min(most, count - next)));
+      require(count);
+      const bool there =
+          announced_.images.data() == images.data() && announced_.images.size() == images.size();
+      const int slot = there ? announced_.slot : 0;
+      const int free = queue_step(count, options, from_host(images), slot, there);
+      announced_ = {};
+      return finish_step(count, [&] {
+        if (!next) return;
+        const auto following = next();
+        if (following.empty() || batch_of(following) > room_.network().most()) return;
+        room_.feed().put(free, following);
+        announced_ = {following, free};
+      });
+    });
+  }
+  double train_step_on_held(std::span<const std::int64_t> images, const AdamOptions& options) override {
+    return guarded([&] {
+      const std::int64_t count = choose(images);
+      require(count);
+      announced_ = {};
+      queue_step(count, options, from_held(), 0, false);
+      return finish_step(count, [] {});
+    });
+  }
+
+  bool hold(const ImageSource& images) override {
+    return guarded([&] {
+      held_.reset();
+      require(0);
+      // A quarter of what is free stays so: for encoding in fp16, search, and what else runs on the device.
+      const std::int64_t room = room_.free_bytes() / 4 * 3;
+      if (images.size < 1 || images.size > room / kImageBytes) return false;
+      try {
+        held_.emplace(images, stream_);
+      } catch (const gpu::Error& error) {
+        if (!error.out_of_memory) throw;
       }
-      look(gradient_, kGradient);
-      adam_step(options, step_ + 1, {losses_.data(), count, flags_.data(), kAfter * kTensorCount},
-                {gradient_.data(), parameters_.data(), m_.data(), v_.data(), kParameterCount}, stream_);
-      look(parameters_, kAfter);
-      return finish_step(count);
+      return held_.has_value();
     });
   }
 
@@ -213,27 +235,9 @@ class CudaDevice final : public Device {
   }
 
  private:
-  // What the device could not do, as this project's errors.
-  template <class Work>
-  static std::invoke_result_t<Work> guarded(const Work& work) {
-    try {
-      return work();
-    } catch (const gpu::Error& error) {
-      if (error.out_of_memory)
-        throw system_error(std::string("device memory: ") + error.what() +
-                           ", close what else runs on the GPU, or use --device cpu");
-      throw device_error(std::string("the GPU failed: ") + error.what() + ", use --device cpu");
-    }
-  }
-
   static std::int64_t batch_of(std::span<const std::uint8_t> images) {
     if (images.empty()) throw std::invalid_argument("a batch has no images");
     return count_of(images.size(), kImageBytes, "images");
-  }
-  static std::span<const std::uint8_t> part(std::span<const std::uint8_t> images, std::int64_t first,
-                                            std::int64_t count) {
-    return images.subspan(static_cast<std::size_t>(first * kImageBytes),
-                          static_cast<std::size_t>(count * kImageBytes));
   }
   ParameterView<const float> weights() const { return {parameters_.data()}; }
 
@@ -250,62 +254,6 @@ class CudaDevice final : public Device {
     from_device_order(ordered, flat);
   }
 
-  // A network for such a workload: the present one, or a larger.
-  std::unique_ptr<Network> plan_network(std::int64_t training_images) const {
-    std::vector<std::int64_t> batches = {options_.forward_images};
-    if (training_images > 0) batches.push_back(training_images);
-    return std::make_unique<Network>(library_, stream_, std::max(options_.forward_images, training_images),
-                                     training_images > 0, batches);
-  }
-
-  // Has memory for batches of so many images, 0 of which need more than forward_images.
-  void require(std::int64_t images, bool training) {
-    std::int64_t most = training ? std::min(images, options_.training_images) : 0;
-    if (network_ && network_->most() >= most && (network_->training() || !training)) {
-      const std::int64_t rest = training ? images % options_.training_images : 0;
-      if ((most == 0 || network_->take_batch(most)) && (rest == 0 || network_->take_batch(rest))) return;
-    }
-    if (network_) {
-      // What the old network could do, the new one can.
-      if (network_->training()) most = std::max(most, network_->most());
-      gpu::synchronize(stream_);
-      feed_.reset();
-      network_.reset();
-    }
-    auto planned = plan_network(most);
-    const std::int64_t rest = training ? images % options_.training_images : 0;
-    if (rest != 0 && !planned->take_batch(rest))
-      planned = std::make_unique<Network>(library_, stream_, planned->most(), true,
-                                          std::vector{options_.forward_images, most, rest});
-    std::int64_t free = gpu::free_bytes();
-    if (options_.memory_bytes > 0) free = std::min(free, options_.memory_bytes);
-    if (planned->plan().bytes() > free) throw short_of_memory(*planned, most, free);
-    planned->allocate();
-    network_ = std::move(planned);
-    feed_.emplace(static_cast<std::size_t>(network_->most() * kImageBytes),
-                  std::array{network_->images(0), network_->images(1)}, stream_);
-  }
-
-  // The largest batch that fits is found by halving between one that does not and one that does.
-  Error short_of_memory(const Network& planned, std::int64_t most, std::int64_t free) const {
-    const auto megabytes = [](std::int64_t bytes) {
-      return std::to_string((bytes + 999999) / 1000000) + " MB";
-    };
-    std::int64_t fits = 0, above = most;
-    while (above - fits > 1) {
-      const std::int64_t middle = fits + (above - fits) / 2;
-      (plan_network(middle)->plan().bytes() <= free ? fits : above) = middle;
-    }
-    const std::string need = "the GPU has " + megabytes(free) + " free";
-    if (most == 0)
-      return system_error(need + ", encoding needs " + megabytes(planned.plan().bytes()) +
-                          ", close what else runs on it, or use --device cpu");
-    return system_error(need + ", training " + std::to_string(most) + " images at once needs " +
-                        megabytes(planned.plan().bytes()) + ", " +
-                        (fits > 0 ? "use --batch-size " + std::to_string(fits) + " or less"
-                                  : "close what else runs on it, or use --device cpu"));
-  }
-
   void encode_in_half(std::span<const std::uint8_t> images, std::span<float> codes) {
     if (!half_encoder_) half_encoder_.emplace(options_.half_images, stream_);
     std::vector<float> parameters(kParameterCount);
@@ -314,55 +262,107 @@ class CudaDevice final : public Device {
     half_encoder_->encode(images, codes);
   }
 
+  void require(std::int64_t training_images) {
+    if (room_.require(training_images)) announced_ = {};
+  }
   void require_losses(std::int64_t count) {
     if (static_cast<std::int64_t>(losses_.size()) >= count) return;
     gpu::synchronize(stream_);
     losses_ = gpu::Buffer<double>(static_cast<std::size_t>(count));
+    host_losses_ = gpu::PinnedBuffer<double>(static_cast<std::size_t>(count));
+  }
+
+  std::int64_t choose(std::span<const std::int64_t> images) {
+    if (!held_) throw std::logic_error("the device holds no images");
+    if (images.empty()) throw std::invalid_argument("a batch has no images");
+    held_->choose(images);
+    return static_cast<std::int64_t>(images.size());
   }
 
   // begin(first image, slot, batch) queues a part's work and returns what fetches its result; the next part
   // is on its way before that waits.
-  template <class Begin>
-  void forward(std::span<const std::uint8_t> images, const Begin& begin) {
-    const std::int64_t count = static_cast<std::int64_t>(images.size()) / kImageBytes;
+  template <class Fill, class Begin>
+  void forward(std::int64_t count, const Fill& fill, const Begin& begin) {
     if (count == 0) return;
-    require(0, false);
+    require(0);
+    announced_ = {};
     const std::int64_t most = options_.forward_images;
-    feed_->put(0, part(images, 0, std::min(most, count)));
+    fill(0, 0, std::min(most, count));
     int slot = 0;
     for (std::int64_t first = 0; first < count; first += most, slot = 1 - slot) {
       const std::int64_t n = std::min(most, count - first);
       const auto fetch = begin(first, slot, Network::Batch{n, most});
-      feed_->done(slot);
+      room_.feed().done(slot);
       const std::int64_t next = first + n;
-      if (next < count) feed_->put(1 - slot, part(images, next, std::min(most, count - next)));
+      if (next < count) fill(1 - slot, next, std::min(most, count - next));
       fetch();
     }
     gpu::synchronize(stream_);
+  }
+
+  template <class Fill>
+  double loss_of(std::int64_t count, const Fill& fill) {
+    require_losses(count);
+    forward(count, fill, [&](std::int64_t first, int slot, const Network::Batch& batch) {
+      room_.network().loss(weights(), slot, batch, losses_.data() + first);
+      return [] {};
+    });
+    fetch_losses(count);
+    gpu::synchronize(stream_);
+    return mean_loss(count);
+  }
+
+  // Queues all of a step and waits for nothing. The first part's images come to `slot`, or are `there`
+  // already. Returns the slot that the last part does not use.
+  template <class Fill>
+  int queue_step(std::int64_t count, const AdamOptions& options, const Fill& fill, int slot, bool there) {
+    require_losses(count);
+    const std::int64_t most = std::min(count, options_.training_images);
+    const auto scale =
+        static_cast<float>(1.0 / (static_cast<double>(count) * static_cast<double>(kImageBytes)));
+    look(parameters_, kBefore);
+    if (!there) fill(slot, 0, most);
+    for (std::int64_t first = 0; first < count; first += most, slot = 1 - slot) {
+      const std::int64_t n = std::min(most, count - first);
+      room_.network().gradient(weights(), slot, {n, n}, scale, first > 0, losses_.data() + first,
+                               {gradient_.data()});
+      room_.feed().done(slot);
+      const std::int64_t next = first + n;
+      if (next < count) fill(1 - slot, next, std::min(most, count - next));
+    }
+    look(gradient_, kGradient);
+    adam_step(options, step_ + 1, {losses_.data(), count, flags_.data(), kAfter * kTensorCount},
+              {gradient_.data(), parameters_.data(), m_.data(), v_.data(), kParameterCount}, stream_);
+    look(parameters_, kAfter);
+    fetch_losses(count);
+    gpu::copy(host_flags_.data(), flags_.data(), host_flags_.size() * sizeof(std::int32_t), stream_);
+    return slot;
   }
 
   void look(const gpu::Buffer<float>& values, Moment moment) {
     find_non_finite(values.data(), tensor_bounds(), flags_.data() + moment * kTensorCount, stream_);
   }
 
-  // Waits. In the order of images, as the CPU adds them.
-  double mean_loss(std::int64_t count) {
-    host_losses_.resize(static_cast<std::size_t>(count));
-    gpu::copy(host_losses_.data(), losses_.data(), host_losses_.size() * sizeof(double), stream_);
-    gpu::synchronize(stream_);
+  void fetch_losses(std::int64_t count) {
+    gpu::copy(host_losses_.data(), losses_.data(), static_cast<std::size_t>(count) * sizeof(double), stream_);
+  }
+  // In the order of images, as the CPU adds them.
+  double mean_loss(std::int64_t count) const {
     double sum = 0.0;
-    for (const double loss : host_losses_) sum += loss;
+    for (std::int64_t i = 0; i < count; ++i) sum += host_losses_.data()[i];
     return sum / (static_cast<double>(count) * static_cast<double>(kImageBytes));
   }
 
-  // The device has kept weights and optimizer as they were wherever this throws anything but the last.
-  double finish_step(std::int64_t count) {
-    std::array<std::int32_t, std::size_t{kMoments} * kTensorCount> flags{};
-    gpu::copy(flags.data(), flags_.data(), sizeof flags, stream_);
+  // Waits for the step, while_computing() done. The device has kept weights and optimizer as they were
+  // wherever this throws anything but the last.
+  template <class Meanwhile>
+  double finish_step(std::int64_t count, const Meanwhile& while_computing) {
+    while_computing();
+    gpu::synchronize(stream_);
     const double mean = mean_loss(count);
     const auto first = [&](Moment moment) -> std::optional<std::string> {
       for (int t = 0; t < kTensorCount; ++t)
-        if (flags[static_cast<std::size_t>(moment * kTensorCount + t)] != 0) return tensor_place(t).name;
+        if (host_flags_.data()[moment * kTensorCount + t] != 0) return tensor_place(t).name;
       return {};
     };
     if (const auto tensor = first(kBefore)) throw weight_error(*tensor);
@@ -373,17 +373,24 @@ class CudaDevice final : public Device {
     return mean;
   }
 
+  // Images of the next step, in a slot already.
+  struct Announced {
+    std::span<const std::uint8_t> images;
+    int slot = 0;
+  };
+
   CudaOptions options_;
-  Stream stream_;
-  ConvolutionLibrary library_{stream_};
+  gpu::OwnedStream stream_;
+  NetworkRoom room_{options_, stream_};
   gpu::Buffer<float> parameters_{std::size_t{kParameterCount}}, gradient_{std::size_t{kParameterCount}};
   gpu::Buffer<float> m_{std::size_t{kParameterCount}}, v_{std::size_t{kParameterCount}};
   gpu::Buffer<std::int32_t> flags_{std::size_t{kMoments} * kTensorCount};
+  gpu::PinnedBuffer<std::int32_t> host_flags_{std::size_t{kMoments} * kTensorCount};
   gpu::Buffer<double> losses_;
-  std::vector<double> host_losses_;
+  gpu::PinnedBuffer<double> host_losses_;
   std::int64_t step_ = 0;
-  std::unique_ptr<Network> network_;
-  std::optional<ImageFeed> feed_;
+  Announced announced_;
+  std::optional<HeldImages> held_;
   std::optional<Nearest> nearest_;
   bool half_ = false;
   std::optional<HalfEncoder> half_encoder_;

@@ -1,7 +1,8 @@
 // Matrix product by cuBLAS, in plain float32 (no TF32): c(i, j) = sum over l of a(i, l) b(j, l)
 //
 // a (M, K), b (N, K), c (M, N), row-major; c is overwritten. b is transposed: its rows are vectors, as codes
-// and projections are kept. The same bytes for the same shape on one kind of device.
+// and projections are kept. The same bytes for the same shape on one kind of device. Meant for the projection
+// of sketches, which the CPU still does: so far only its test and benchmark call it.
 #pragma once
 
 #include <cstdint>

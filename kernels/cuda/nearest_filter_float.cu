@@ -80,7 +80,6 @@ __global__ void __launch_bounds__(kThreads, 1) filter_float_kernel(const FilterT
     GPU_UNROLL
     for (int k = 0; k < kDepth; k += 4) multiply(stage, k, x, y, dots);
   }
-  gpu::cp_async_wait<0>();
   GPU_UNROLL
   for (int i = 0; i < kEach; ++i) {
     GPU_UNROLL

@@ -81,7 +81,6 @@ __global__ void __launch_bounds__(kThreads, 1) filter_half_kernel(const FilterTa
       }
     }
   }
-  gpu::cp_async_wait<0>();
   GPU_UNROLL
   for (int m = 0; m < 4; ++m) {
     GPU_UNROLL

@@ -111,6 +111,26 @@ class Scripts(unittest.TestCase):
         self.assertIn("no network", done.stderr)
         self.assertIn("apt-get update failed", done.stderr)
 
+    def test_the_quick_start_with_a_driver_builds_the_cuda_engine(self):
+        self.stub("ldconfig", "echo 'libcuda.so.1 (libc6,x86-64) => /nowhere/libcuda.so.1'")
+        self.stub("dpkg-query", "echo 'installed '")
+        self.stub("nvcc", "exit 1")
+        self.stub("cmake", f"echo \"$@\" >>{self.work}/cmake; [ \"$1\" != --build ]")
+        done = run(ROOT / "tools" / "quickstart.sh", "--cuda", "-o", self.work / "out", env=self.with_stubs())
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("stopped with exit code 1 at: cmake --build", done.stderr)
+        configure, build = (self.work / "cmake").read_text().splitlines()
+        self.assertIn("-DLOOKALIKE_CUDA_ARCHITECTURES=native", configure)
+        self.assertIn("--target lookalike lookalike_cuda", build)
+        self.assertFalse((self.work / "out").exists())
+
+    def test_a_part_of_the_build_that_cannot_be_had_says_what_it_needs(self):
+        for words in (["-DLOOKALIKE_PART=device", "-DLOOKALIKE_CUDA=OFF"], ["-DLOOKALIKE_PART=nonsense", "-DLOOKALIKE_CUDA=OFF"]):
+            with self.subTest(words=words):
+                done = run("cmake", "-S", ROOT, "-B", self.work / "build", *words)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("all, emulated, or device (which needs a CUDA", " ".join(done.stderr.split()))
+
 
 
 JUNIT = """<testsuite>

@@ -228,6 +228,31 @@ TEST_F(NearestTest, KeepsTheCallersLimit) {
   }
 }
 
+// One number a vector, all of them in fp16 to the bit but those of two rows, which lie at the limit and seem
+// beyond it by 2^-11: what keeps them is the largest residual of all 128 rows, for every query of the block.
+TEST_F(NearestTest, KeepsRowsThatSeemTooFarByTheirResidual) {
+  constexpr float kNear = 1.0F + 0x1p-11F + 0x1p-20F;
+  constexpr std::int64_t kQueries = 128, kRows = 128;
+  std::vector<float> rows;
+  for (std::int64_t i = 0; i < kRows; ++i) rows.push_back(i % 2 == 0 ? 1.5F : -1.5F);  // of mean 0
+  rows[64] = kNear;
+  rows[65] = -kNear;
+  const std::vector<float> queries(kQueries, 0.0F);
+  cuda::NearestOptions options;
+  options.filter = Filter::kHalf;
+  cuda::Nearest device(options);
+  std::vector<std::vector<std::int64_t>> kept(kQueries);
+  device.run(
+      {queries, rows, 1, {}}, 2,
+      [](std::int64_t) { return static_cast<double>(kNear) * static_cast<double>(kNear); },
+      [&](std::int64_t q, std::span<const double>, std::span<const std::int64_t> found) {
+        auto& of = kept[static_cast<std::size_t>(q)];
+        of.insert(of.end(), found.begin(), found.end());
+      });
+  EXPECT_EQ(device.counts().half_parts, 1);
+  EXPECT_EQ(kept, std::vector<std::vector<std::int64_t>>(kQueries, {64, 65}));
+}
+
 TEST_F(NearestTest, NothingToSearch) {
   cuda::Nearest device;
   const auto rows = code_like(3, 24, 26);

@@ -45,8 +45,8 @@ struct Options {
   Async async = Async::late;
   unsigned seed = 1;  // of random
 };
-Options&
-options();  // first read from EMU_SCHEDULE, forward|reverse|random . late|early [.starve], and EMU_SEED
+Options& options();  // first read from EMU_SCHEDULE, forward|reverse|random . late|early [.starve|.hasty],
+                     // and EMU_SEED
 
 // A place in a kernel. Each emulated operation takes its caller's as default arguments.
 struct Site {
@@ -80,6 +80,7 @@ std::uint32_t lane();
 
 void poll(const char* op, Site at);      // blocked on what the scheduler cannot see: try again later
 void progress();                         // what a poller waits for may have changed
+void give_way();                         // a lane has told other warps something: see `hasty`
 void defer(std::function<void()> work);  // an asynchronous engine's: done some time before the block ends
 
 // A kernel's shared variable. A heap block of its own, so that sanitizers know its bounds.

@@ -47,6 +47,7 @@ inline void mbarrier_arrive_expect(std::uint64_t* bar, unsigned bytes, EMU_SITE)
   mbarrier_check(bar, true, "mbarrier.arrive", EMU_HERE);
   const emu::Quiet quiet;
   mbarrier_step(bar, 1, static_cast<int>(bytes));
+  emu::give_way();
 }
 inline void mbarrier_arrive(std::uint64_t* bar, EMU_SITE) {
   mbarrier_arrive_expect(bar, 0, emu_file, emu_line);

@@ -74,6 +74,13 @@ bool starves() {
   return set;
 }
 
+// EMU_SCHEDULE=...hasty: when a lane arrives at an mbarrier, the other warps go on before the lanes beside
+// it, which shows arrivals that do not wait for what those lanes still have to do.
+bool hasty() {
+  static const bool set = scheduled("hasty");
+  return set;
+}
+
 Fiber* take_fiber() {
   Machine& m = machine();
   if (m.pool.empty()) {
@@ -211,14 +218,15 @@ void run_block(dim3 block, std::size_t shared_bytes) {
     for (unsigned w = 0; w < n; w += stride) {
       const std::uint64_t begun = m.events;
       std::uint64_t seen = 0;
+      m.gave_way = false;
       do {
         seen = m.events;
-        for (unsigned i = w; i < std::min(n, w + stride); ++i) {
+        for (unsigned i = w; i < std::min(n, w + stride) && !m.gave_way; ++i) {
           Thread& t = m.threads[order[i]];
           if (t.state <= State::ready) resume(t);
           if (m.error) std::rethrow_exception(m.error);
         }
-      } while (!random && m.events != seen);
+      } while (!random && !m.gave_way && m.events != seen);
       if (m.events != begun && starves() && !random && w != 0) w = 0 - stride;  // the next is the first
     }
     const bool stuck = m.events == before;
@@ -287,6 +295,8 @@ void progress() {
   const Quiet quiet;
   ++machine().events;
 }
+
+void give_way() { machine().gave_way = hasty(); }
 
 void run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, void (*body)(void*), void* context) {
   Machine& m = machine();

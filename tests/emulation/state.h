@@ -84,6 +84,7 @@ struct Machine {
   std::uint64_t serial = 0;  // blocks run
   unsigned live = 0;
   bool running = false;
+  bool gave_way = false;  // the running warp
   std::vector<Allocation> shared;
   SharedVariable dynamic;
   std::size_t dynamic_bytes = 0, shared_bytes = 0;

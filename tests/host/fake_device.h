@@ -14,6 +14,10 @@ class FakeDevice : public Device {
  public:
   static constexpr int64_t kStep = 23;  // a code's number i is pixel byte i * kStep
 
+  void set_precision(Precision precision) override {
+    if (precision == Precision::kHalf && !has_half) throw usage_error("no fp16 here");
+    half = precision == Precision::kHalf;
+  }
   void encode(std::span<const uint8_t> images, std::span<float> codes) override {
     ++encode_calls;
     std::this_thread::sleep_for(delay);
@@ -44,7 +48,8 @@ class FakeDevice : public Device {
   int encode_calls = 0;
   int fail_at = 0;  // which call of encode throws; 0: none
   bool nan_for_black = false;
-  std::chrono::milliseconds delay{0};  // of each call of encode
+  std::chrono::milliseconds delay{0};   // of each call of encode
+  bool has_half = false, half = false;  // codes are the same
 
  private:
   ThreadPool pool_{2};

@@ -128,16 +128,17 @@ TEST(TableFormats, AreToldByName) {
 // A catalog of photos that lie in files.
 class QueriesTest : public ScratchTest {
  protected:
-  QueriesTest() {
+  QueriesTest() { make("c", {}); }
+  void make(const std::string& name, const Settings& settings) {
     Model model;
     model.parameters.assign(kParameterCount, 0.5F);
     PhotoList photos;
     for (int i = 0; i < 3; ++i) {
-      const std::string name = fmt::format("{}.png", i);
-      cv::imwrite(at(name), cv::Mat(30, 30, CV_8UC3, cv::Scalar(80.0 * i, 5, 5)));
-      photos.items.push_back({.id = fmt::format("id {}", i), .path = at(name), .label = "", .columns = {}});
+      const std::string photo = fmt::format("{}.png", i);
+      cv::imwrite(at(photo), cv::Mat(30, 30, CV_8UC3, cv::Scalar(80.0 * i, 5, 5)));
+      photos.items.push_back({.id = fmt::format("id {}", i), .path = at(photo), .label = "", .columns = {}});
     }
-    CatalogWriter writer(at("c"), model, {}, 3, 1, false);
+    CatalogWriter writer(at(name), model, settings, 3, 1, false);
     EncodePipelineOptions options;
     encode_shards(device, PhotoTable(photos), {0}, options,
                   {[&](const ShardContent& shard) { writer.write(shard); }, {}});
@@ -173,6 +174,32 @@ TEST_F(QueriesTest, AFileOfTheCatalogIsItsItemUntilItChanges) {
 TEST_F(QueriesTest, AnotherPhotoComesFromOutside) {
   std::filesystem::copy(at("0.png"), at("copy.png"));
   EXPECT_EQ(resolve({at("copy.png")}).rows, (std::vector<int64_t>{-1}));
+}
+
+TEST_F(QueriesTest, PhotosAreEncodedInTheCatalogsPrecision) {
+  make("half", {{"precision", "fp16"}});
+  std::filesystem::copy(at("0.png"), at("copy.png"));
+  const auto resolve_in = [&](const char* catalog, const std::string& name) {
+    return resolve_queries({name, name}, CatalogReader(at(catalog)), device).warning;
+  };
+  device.has_half = true;
+  EXPECT_EQ(resolve_in("c", at("copy.png")), "");
+  EXPECT_FALSE(device.half);
+  EXPECT_EQ(resolve_in("half", "id 1"), "");  // codes of items are read, not made
+  EXPECT_FALSE(device.half);
+  EXPECT_EQ(resolve_in("half", at("copy.png")), "");
+  EXPECT_TRUE(device.half);
+  device.has_half = device.half = false;
+  EXPECT_THAT(resolve_in("half", at("copy.png")), testing::HasSubstr("codes are in fp16"));
+  EXPECT_EQ(resolve_in("half", "id 1"), "");
+}
+
+// Codes of two precisions are never in one catalog.
+TEST_F(QueriesTest, ACatalogHasOnePrecision) {
+  make("half", {{"precision", "fp16"}});
+  expect_error(ExitCode::kUsage, "precision 'fp16', not 'float32'", [&] {
+    make("half", {{"precision", "float32"}});
+  });
 }
 
 TEST_F(QueriesTest, WhatIsNeitherIsRefused) {
