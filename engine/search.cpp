@@ -68,10 +68,9 @@ std::vector<std::vector<Neighbour>> search(Device& device, const SearchQueries& 
   std::vector<std::vector<Neighbour>> results(as_size(count));
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t batch = std::min(kBatch, count - first);
-    TopK best = nearest(device,
-                        queries.codes.subspan(as_size(first * queries.dimension),
-                                              as_size(batch * queries.dimension)),
-                        queries.dimension, catalog, wider);
+    TopK best = nearest(
+        device, queries.codes.subspan(as_size(first * queries.dimension), as_size(batch * queries.dimension)),
+        queries.dimension, catalog, wider);
     for (int64_t q = 0; q < batch; ++q) {
       auto list = best.take(q);
       const int64_t self = queries.self_rows.empty() ? -1 : queries.self_rows[as_size(first + q)];

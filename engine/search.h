@@ -15,7 +15,7 @@ namespace lookalike {
 struct SearchLimits {
   int64_t k = 10;                                         // at most so many
   double most = std::numeric_limits<double>::infinity();  // squared distance beyond which no row is wanted
-  std::span<const uint8_t> allowed;                       // (rows), zero leaves the row out; empty allows all
+  std::span<const uint8_t> allowed = {};                  // (rows), zero leaves the row out; empty allows all
 };
 
 struct CodeSource {
@@ -23,8 +23,8 @@ struct CodeSource {
   // Rows in order, in blocks: visit(first_row, codes (count, D)).
   std::function<void(const std::function<void(int64_t first_row, std::span<const float> codes)>& visit)>
       for_each_block;
-  // Where set, asked first: merges every row that the limits allow into each query's list, as all blocks would
-  // be; queries (Q, D). False where it cannot: the lists are then thrown away and the blocks are used.
+  // Where set, asked first: merges every row that the limits allow into each query's list, as all blocks
+  // would be; queries (Q, D). False where it cannot: the lists are then thrown away and the blocks are used.
   std::function<bool(std::span<const float> queries, const SearchLimits& limits, TopK& best)> nearest =
       nullptr;
 };

@@ -169,6 +169,7 @@ int run_command_line(int argc, char** argv) {
     add_train_command(app, run);
     add_encode_command(app, run);
     add_compact_command(app, run);
+    add_index_command(app, run);
     add_search_command(app, run);
     add_recommend_command(app, run);
     add_report_command(app, run);

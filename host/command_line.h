@@ -15,6 +15,7 @@ using Run = std::function<int()>;
 void add_train_command(CLI::App& app, Run& run);
 void add_encode_command(CLI::App& app, Run& run);
 void add_compact_command(CLI::App& app, Run& run);
+void add_index_command(CLI::App& app, Run& run);
 void add_search_command(CLI::App& app, Run& run);
 void add_recommend_command(CLI::App& app, Run& run);
 void add_report_command(CLI::App& app, Run& run);

@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "engine/error.h"
+#include "host/catalog_search.h"
 #include "host/interrupt.h"
-#include "host/recommendations.h"
 #include "host/shell_word.h"
 
 namespace lookalike {

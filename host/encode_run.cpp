@@ -23,6 +23,7 @@
 #include "host/photo_table.h"
 #include "host/settings.h"
 #include "host/shell_word.h"
+#include "host/sketch_build.h"
 
 namespace lookalike {
 namespace {
@@ -153,6 +154,16 @@ Pace encode_missing(const EncodeCommandOptions& options, const EncodeJob& job, C
   return {fmt::format("; {} images/s", format_count(std::llround(rate))), times.bottleneck()};
 }
 
+// The catalog is whole already: a stop here costs the sketches alone.
+void sketch_catalog(const EncodeCommandOptions& options) {
+  const CatalogReader catalog(options.catalog);
+  Progress progress(options.talk, "index", catalog.rows());
+  if (make_sketches(catalog, options.threads, false, progress).outcome != SketchOutcome::kStopped) return;
+  progress.message(fmt::format("stopped by SIG{} with all codes in the catalog; next: lookalike index -c {}",
+                               sigabbrev_np(stop_signal()), shell_path(options.catalog)));
+  throw Interrupted(stop_signal());
+}
+
 // Before --force takes a catalog away: that the list has a photo to begin the new one with.
 void require_a_photo(const EncodeCommandOptions& options, const EncodeJob& job) {
   constexpr int64_t kBlock = 256;
@@ -227,6 +238,7 @@ int run_encoding(const EncodeCommandOptions& options) {
     ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
     make_compact(options.talk, options.catalog, options.compact, pool);
   }
+  if (writer.totals().encoded > 0) sketch_catalog(options);
   say_result(options, writer, pace);
   return static_cast<int>(ExitCode::kDone);
 }

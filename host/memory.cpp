@@ -1,5 +1,7 @@
 #include "host/memory.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -41,6 +43,12 @@ int64_t free_memory_bytes() {
   const int64_t free =
       std::min(kernel_free_bytes().value_or(kUnknown), group_free_bytes().value_or(kUnknown));
   return free == kUnknown ? int64_t{1} << 30 : free;
+}
+
+int64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t size = 0, resident = 0;
+  return file >> size >> resident ? resident * sysconf(_SC_PAGE_SIZE) : 0;
 }
 
 }  // namespace lookalike

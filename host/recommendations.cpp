@@ -11,22 +11,17 @@
 
 #include "engine/error.h"
 #include "host/bytes_text.h"
+#include "host/catalog_search.h"
 #include "host/csv.h"
 
 namespace lookalike {
 namespace {
 
-// 47 MB of codes at a time.
-constexpr int64_t kBlockRows = 4096;
-
-// Neighbours held at one time, so that a k of the whole catalog stays within some 200 MB.
-constexpr int64_t kHeldNeighbours = int64_t{1} << 22;
-
-// One item at a time: of a large catalog the ids alone fit where all columns would not.
+// Of a large catalog the ids alone fit where all columns would not.
 std::vector<std::string> all_ids(const CatalogReader& catalog) {
   std::vector<std::string> ids;
   ids.reserve(static_cast<std::size_t>(catalog.rows()));
-  for (int64_t row = 0; row < catalog.rows(); ++row) ids.push_back(catalog.item(row).id);
+  catalog.for_each_item([&](const CatalogItem& item) { ids.push_back(item.id); });
   return ids;
 }
 
@@ -57,21 +52,19 @@ std::string item_lines(int64_t row, const std::vector<Neighbour>& neighbours,
   return fmt::to_string(text);
 }
 
-// Thrown through search() where report asks to stop.
-struct Stop {};
-
-// The catalog's blocks, with a look at `report` before each: one pass over a large catalog takes minutes.
-CodeSource watched_source(const CatalogReader& catalog, const std::function<bool(int64_t)>& report,
-                          const int64_t& first, const int64_t& count) {
-  CodeSource source = code_source(catalog);
-  if (!report) return source;
-  return {source.rows, [=, &report, &first, &count](const auto& visit) {
-            source.for_each_block([&](int64_t first_row, std::span<const float> codes) {
-              const double share = static_cast<double>(first_row) / static_cast<double>(source.rows);
-              if (!report(first + static_cast<int64_t>(share * static_cast<double>(count)))) throw Stop();
-              visit(first_row, codes);
-            });
-          }};
+// Codes of `count` rows from `first` on.
+void read_queries(const CatalogReader& catalog, int64_t first, int64_t count, std::vector<float>& codes,
+                  SearchQueries& queries) {
+  const int64_t d = catalog.dimension();
+  codes.resize(static_cast<std::size_t>(count * d));
+  queries.dimension = d;
+  queries.self_rows.clear();
+  for (int64_t i = 0; i < count; ++i) {
+    catalog.read_codes(
+        first + i, std::span(codes).subspan(static_cast<std::size_t>(i * d), static_cast<std::size_t>(d)));
+    queries.self_rows.push_back(first + i);
+  }
+  queries.codes = codes;
 }
 
 }  // namespace
@@ -83,47 +76,49 @@ TableFormat table_format(const std::string& output) {
       "--output is '{}', take a name ending in .csv or .jsonl, or - for standard output", output));
 }
 
-CodeSource code_source(const CatalogReader& catalog) {
-  return {catalog.rows(), [&catalog](const auto& visit) { catalog.for_each_block(kBlockRows, visit); }};
-}
-
-int64_t write_recommendations(Device& device, const CatalogReader& catalog,
-                              const RecommendationOptions& options,
-                              const RecommendationCallbacks& callbacks) {
-  const int64_t rows = catalog.rows(), dimension = catalog.dimension();
+RecommendationResult write_recommendations(Device& device, const CatalogReader& catalog,
+                                           const RecommendationOptions& options,
+                                           const RecommendationCallbacks& callbacks) {
+  const int64_t rows = catalog.rows();
   const std::vector<std::string> ids = written_ids(catalog, options.format);
-  const int64_t kept = std::max<int64_t>(1, std::min(options.k, rows));
-  const int64_t block = std::clamp<int64_t>(kHeldNeighbours / kept, 1, options.block_queries);
   int64_t first = 0, count = 0;
-  const CodeSource source = watched_source(catalog, callbacks.report, first, count);
+  CatalogSearchOptions asked;
+  asked.threads = options.threads;
+  asked.queries = rows;
+  asked.at_once = std::min(options.block_queries, rows);
+  asked.k = options.k;
+  asked.memory = options.memory;
+  asked.notice = callbacks.notice;
+  if (callbacks.report) {  // before each block: one pass over a large catalog takes minutes
+    asked.watch = [&](double share) {
+      return callbacks.report(first + static_cast<int64_t>(share * static_cast<double>(count)));
+    };
+  }
+  CatalogSearch search(catalog, device, asked);
 
+  RecommendationResult result;
+  SearchLimits limits;
+  limits.k = options.k;
   if (options.format == TableFormat::kCsv) callbacks.write("id,rank,neighbour_id,distance\n");
-  int64_t lines = 0;
   std::vector<float> codes;
+  SearchQueries queries;
   try {
     for (; first < rows; first += count) {
-      count = std::min(block, rows - first);
-      codes.resize(static_cast<std::size_t>(count * dimension));
-      SearchQueries queries;
-      queries.dimension = dimension;
+      count = std::min(search.at_once(), rows - first);
+      read_queries(catalog, first, count, codes, queries);
+      const auto found = search.nearest(queries, limits);
       for (int64_t i = 0; i < count; ++i) {
-        catalog.read_codes(first + i, std::span(codes).subspan(static_cast<std::size_t>(i * dimension),
-                                                               static_cast<std::size_t>(dimension)));
-        queries.self_rows.push_back(first + i);
-      }
-      queries.codes = codes;
-      const auto results = search(device, queries, source, options.k);
-      for (int64_t i = 0; i < count; ++i) {
-        const auto& neighbours = results[static_cast<std::size_t>(i)];
+        const auto& neighbours = found[static_cast<std::size_t>(i)];
         callbacks.write(item_lines(first + i, neighbours, ids, options.format));
-        lines += std::ssize(neighbours);
+        result.lines += std::ssize(neighbours);
       }
     }
-  } catch (const Stop&) {
-    return -1;
+    if (callbacks.report) callbacks.report(rows);
+  } catch (const SearchStopped&) {
+    result.stopped = true;
   }
-  if (callbacks.report) callbacks.report(rows);
-  return lines;
+  if (search.by_sketch()) result.measured = search.measured();
+  return result;
 }
 
 }  // namespace lookalike

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/search.h"
+#include "engine/device.h"
 #include "host/catalog.h"
 
 namespace lookalike {
@@ -23,19 +23,26 @@ TableFormat table_format(const std::string& output);
 struct RecommendationOptions {
   int64_t k = 10;  // neighbours an item; all others where there are fewer
   TableFormat format = TableFormat::kCsv;
-  int64_t block_queries = 2048;  // items compared in one pass over the catalog; bounds memory
+  int64_t block_queries = 4096;  // items compared in one pass over the catalog, fewer where memory is short
+  int threads = 0;               // 0: one for each core
+  int64_t memory = 0;            // bytes at the peak; 0: what suits the machine
 };
 
 struct RecommendationCallbacks {
-  std::function<void(std::string_view text)> write;  // whole lines, in order
-  std::function<bool(int64_t items)> report;         // items done; false stops
+  std::function<void(std::string_view text)> write;          // whole lines, in order
+  std::function<bool(int64_t items)> report = {};            // items done; false stops
+  std::function<void(const std::string& text)> notice = {};  // as CatalogSearchOptions has it
 };
 
-// Items in row order; an item is never its own neighbour. The table's lines, or -1 where report stopped it.
-int64_t write_recommendations(Device& device, const CatalogReader& catalog,
-                              const RecommendationOptions& options, const RecommendationCallbacks& callbacks);
+struct RecommendationResult {
+  bool stopped = false;   // by report
+  int64_t lines = 0;      // of the table, without its header
+  int64_t measured = -1;  // rows measured in full, over all items; -1: the plain scan
+};
 
-// The catalog's codes for search(), in blocks of a size that suits devices.
-CodeSource code_source(const CatalogReader& catalog);
+// Items in row order; an item is never its own neighbour.
+RecommendationResult write_recommendations(Device& device, const CatalogReader& catalog,
+                                           const RecommendationOptions& options,
+                                           const RecommendationCallbacks& callbacks);
 
 }  // namespace lookalike

@@ -8,10 +8,10 @@
 #include <set>
 
 #include "engine/error.h"
+#include "host/catalog_search.h"
 #include "host/files.h"
 #include "host/ledger.h"
 #include "host/picture.h"
-#include "host/recommendations.h"
 #include "host/thumbnail.h"
 
 namespace lookalike {
@@ -52,25 +52,27 @@ void add_items(const CatalogReader& catalog, int64_t count, ReportData& data) {
 
 void add_neighbours(Device& device, const CatalogReader& catalog, int64_t k, const ReportProgress& progress,
                     ReportData& data) {
-  const auto length = static_cast<std::size_t>(catalog.dimension());
-  std::vector<float> codes(data.items.size() * length);
+  const auto d = static_cast<std::size_t>(catalog.dimension());
+  std::vector<float> codes(data.items.size() * d);
   SearchQueries queries;
   queries.codes = codes;
   queries.dimension = catalog.dimension();
   for (std::size_t i = 0; i < data.items.size(); ++i) {
     const int64_t row = data.items[i].item.row;
-    catalog.read_codes(row, std::span(codes).subspan(i * length, length));
+    catalog.read_codes(row, std::span(codes).subspan(i * d, d));
     queries.self_rows.push_back(row);
   }
-  const CodeSource source = code_source(catalog);
-  const CodeSource watched = {source.rows, [&](const auto& visit) {
-                                source.for_each_block([&](int64_t first_row, std::span<const float> block) {
-                                  progress("neighbours", first_row, source.rows);
-                                  visit(first_row, block);
-                                });
-                              }};
-  auto found = search(device, queries, watched, k);
-  progress("neighbours", source.rows, source.rows);
+  CatalogSearchOptions options;
+  options.queries = options.at_once = std::ssize(data.items);
+  options.k = k;
+  options.watch = [&](double share) {
+    progress("neighbours", static_cast<int64_t>(share * static_cast<double>(catalog.rows())), catalog.rows());
+    return true;
+  };
+  SearchLimits limits;
+  limits.k = k;
+  auto found = CatalogSearch(catalog, device, options).nearest(queries, limits);
+  progress("neighbours", catalog.rows(), catalog.rows());
   for (std::size_t i = 0; i < data.items.size(); ++i) data.items[i].neighbours = std::move(found[i]);
 }
 

@@ -9,13 +9,12 @@
 #include <span>
 
 #include "engine/error.h"
-#include "engine/search.h"
 #include "host/atomic_file.h"
 #include "host/bytes_text.h"
 #include "host/catalog.h"
+#include "host/catalog_search.h"
 #include "host/picture.h"
 #include "host/progress.h"
-#include "host/recommendations.h"
 #include "host/search_queries.h"
 #include "host/standard_output.h"
 #include "host/thumbnail.h"
@@ -38,11 +37,24 @@ void say(const SearchCommandOptions& options, const std::string& text) { say(opt
 
 std::vector<Result> find(const SearchCommandOptions& options, const QuerySet& queries,
                          const CatalogReader& catalog, Device& device) {
+  CatalogSearchOptions how;
+  how.threads = options.threads;
+  how.queries = how.at_once = std::ssize(queries.names);
+  how.k = options.k;
+  how.notice = [&](const std::string& text) { say(options, text); };
+  CatalogSearch search(catalog, device, how);
   SearchQueries asked;
   asked.codes = queries.codes;
   asked.dimension = catalog.dimension();
   if (!options.include_self) asked.self_rows = queries.rows;
-  const auto found = search(device, asked, code_source(catalog), options.k);
+  SearchLimits limits;
+  limits.k = options.k;
+  const auto found = search.nearest(asked, limits);
+  if (search.by_sketch()) {
+    say(options, fmt::format("{} of {} photos measured in full{}", format_count(search.measured()),
+                             format_count(catalog.rows()),
+                             found.size() == 1 ? "" : fmt::format(", {} queries together", found.size())));
+  }
 
   std::vector<Result> results;
   for (std::size_t q = 0; q < found.size(); ++q) {

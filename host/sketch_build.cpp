@@ -11,6 +11,7 @@
 #include "engine/sketch_size.h"
 #include "host/atomic_file.h"
 #include "host/files.h"
+#include "host/interrupt.h"
 #include "host/sketch_file.h"
 
 namespace lookalike {
@@ -120,6 +121,14 @@ SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool
   file.commit();
   report(catalog.rows());
   return {SketchOutcome::kMade, plan->sketcher.size(), SketchFile(path).bytes()};
+}
+
+SketchReport make_sketches(const CatalogReader& catalog, int threads, bool force, Progress& progress) {
+  ThreadPool pool(threads > 0 ? threads : usable_cores());
+  return build_sketches(catalog, pool, force, [&](int64_t rows) {
+    progress.update(rows, "");
+    return stop_signal() == 0;
+  });
 }
 
 }  // namespace lookalike

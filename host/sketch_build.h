@@ -6,6 +6,7 @@
 
 #include "engine/thread_pool.h"
 #include "host/catalog.h"
+#include "host/progress.h"
 
 namespace lookalike {
 
@@ -32,5 +33,8 @@ struct SketchReport {
 // stops. Memory: the sample three times and a block of 1,024 rows, 100 MB for codes of 2,888 numbers.
 SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool force,
                             const std::function<bool(int64_t rows)>& report);
+
+// The same with a bar; SIGINT and the like stop it.
+SketchReport make_sketches(const CatalogReader& catalog, int threads, bool force, Progress& progress);
 
 }  // namespace lookalike

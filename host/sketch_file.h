@@ -9,8 +9,7 @@
 // over names that it does not know.
 //   projection  float32 mean (D), directions (m, D)
 //   scale       f64 step, float32 centre (n) of the 8-bit sketches (engine/sketch_bytes.h)
-//   blocks      for each 1,024 rows: f64 error, f64 byte error (engine/sketch_blocks.h), u64 rows, 24 bytes
-//   of
+//   blocks      for each 1,024 rows: f64 error, f64 byte error (engine/sketch_blocks.h), u64 rows, 24 bytes of
 //               zeros, XXH3-128 of the rest of the block; int32 halves (groups, 64), u8 bytes (groups,
 //               stored / 4, 64, 4); groups = ceil(rows / 64), stored = n up to a multiple of 4. Then, for
 //               each row, its sketch (m + 1) in float32 and the XXH3-64 of these bytes

@@ -13,6 +13,7 @@
 #include "host/npy.h"
 #include "host/progress.h"
 #include "host/safetensors.h"
+#include "host/sketch_file.h"
 #include "kernels/topology.h"
 
 namespace lookalike {
@@ -134,6 +135,26 @@ std::string verify_compact(const std::string& folder, const CompactFile& compact
                               : "stale: of other codes, make them again with lookalike compact"));
 }
 
+// Nothing where there are none. Sketches of other codes are not used, so they are no damage.
+std::vector<std::string> verify_sketches(const CatalogReader& catalog) {
+  const std::string path = sketch_path(catalog.folder());
+  if (!exists(path)) return {};
+  const SketchFile file(path);
+  if (file.plan() != nullptr) {
+    std::vector<uint8_t> scratch;
+    for (int64_t block = 0; block < file.blocks(); ++block) file.block(block, scratch);
+    std::vector<float> sketch(static_cast<std::size_t>(file.plan()->sketcher.size()));
+    for (int64_t row = 0; row < file.rows(); ++row) file.sketch(row, sketch);
+  }
+  std::string why;
+  if (!open_sketches(catalog, &why))
+    return {line("sketch", path, "of other codes, not used; index makes it anew")};
+  if (file.plan() == nullptr) return {line("sketch", path, "none pays for these codes, checksum ok")};
+  return {line("sketch", path,
+               fmt::format("{} rows of {} numbers, checksums ok", format_count(file.rows()),
+                           file.plan()->sketcher.size()))};
+}
+
 std::vector<std::string> verify_catalog(const CatalogPaths& paths) {
   // Opening checks settings, the model and the size of every shard.
   const CatalogReader reader(paths.folder);
@@ -169,6 +190,7 @@ std::vector<std::string> verify_catalog(const CatalogPaths& paths) {
   if (const auto compact = CompactFile::open(paths.folder)) {
     lines.push_back(verify_compact(paths.folder, *compact, reader.codes_fingerprint()));
   }
+  for (std::string& sketches : verify_sketches(reader)) lines.push_back(std::move(sketches));
   return lines;
 }
 

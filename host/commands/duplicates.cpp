@@ -11,6 +11,7 @@
 #include "host/atomic_file.h"
 #include "host/bytes_text.h"
 #include "host/catalog.h"
+#include "host/catalog_search.h"
 #include "host/collapse.h"
 #include "host/command_line.h"
 #include "host/commands/flags.h"

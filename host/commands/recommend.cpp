@@ -44,10 +44,19 @@ struct RecommendCommandOptions {
   bool quiet = false;  // errors alone
 };
 
+// How far the sketches got: of rows x rows, so many distances were measured.
+std::string measured_text(int64_t measured, int64_t rows) {
+  if (measured < 0) return "";
+  return fmt::format("; of each, {} of {} photos measured in full",
+                     format_count(std::llround(static_cast<double>(measured) / static_cast<double>(rows))),
+                     format_count(rows));
+}
+
 int run_recommend(const RecommendCommandOptions& options) {
   watch_signals();
   RecommendationOptions table;
   table.k = options.k;
+  table.threads = options.threads;
   table.format = table_format(options.output);
   const Talk talk = {parse_progress_style(options.progress), options.quiet};
   require_within("-k", options.k, 1, kMaxNeighbours);
@@ -73,22 +82,24 @@ int run_recommend(const RecommendCommandOptions& options) {
     progress.message(fmt::format("the catalog has {} photos, so {} neighbours each", format_count(rows),
                                  format_count(rows - 1)));
   }
-  const int64_t lines =
+  const RecommendationResult result =
       write_recommendations(*device, catalog, table,
                             {[&](std::string_view text) { file ? file->write(text) : print_output(text); },
                              [&](int64_t items) {
                                progress.update(items, "");
                                return stop_signal() == 0;
-                             }});
-  if (lines < 0) {
+                             },
+                             [&](const std::string& text) { progress.message(text); }});
+  if (result.stopped) {
     progress.message(fmt::format("stopped by SIG{}{}", sigabbrev_np(stop_signal()),
                                  file ? ", " + options.output + " is as it was" : ""));
     throw Interrupted(stop_signal());
   }
   if (file) file->commit();
-  progress.message(fmt::format(
-      "{} neighbours of {} photos; {} photos/s", format_count(lines), format_count(rows),
-      format_count(std::llround(static_cast<double>(rows) / std::max(progress.seconds(), 1e-9)))));
+  progress.message(
+      fmt::format("{} neighbours of {} photos; {} photos/s{}", format_count(result.lines), format_count(rows),
+                  format_count(std::llround(static_cast<double>(rows) / std::max(progress.seconds(), 1e-9))),
+                  measured_text(result.measured, rows)));
   if (file) {
     progress.message("recommendations: " + options.output);
     // An id is no path: one that begins with a dash goes behind --.

@@ -357,7 +357,8 @@ TEST(Search, TakesWhatTheLimitsAllow) {
         const auto results = search(device, queries, in_blocks(rows, 7), {k, most, allowed});
         for (int64_t q = 0; q < 30; ++q) {
           auto expected = plain_nearest(rows.data() + q * kCodeLength, rows, kCodeLength, 60, allowed);
-          std::erase_if(expected, [&](const Neighbour& n) { return n.row == q || n.squared_distance > most; });
+          std::erase_if(expected,
+                        [&](const Neighbour& n) { return n.row == q || n.squared_distance > most; });
           if (std::ssize(expected) > k) expected.resize(static_cast<std::size_t>(k));
           ASSERT_EQ(results[static_cast<std::size_t>(q)], expected) << q << ", k " << k << ", most " << most;
         }

@@ -6,7 +6,7 @@
 
 #include <numeric>
 
-#include "host/recommendations.h"
+#include "host/catalog_search.h"
 #include "host/safetensors.h"
 #include "tests/host/catalog_fixture.h"
 #include "tests/support/inputs.h"

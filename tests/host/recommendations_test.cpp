@@ -24,14 +24,16 @@ class RecommendationsTest : public CatalogTestBase {
     const CatalogReader catalog(folder());
     std::string text;
     int64_t reported = 0;
-    const int64_t lines = write_recommendations(device, catalog, options,
-                                                {[&](std::string_view some) { text += some; },
-                                                 [&](int64_t items) {
-                                                   EXPECT_GE(items, reported);
-                                                   reported = items;
-                                                   return true;
-                                                 }});
-    EXPECT_EQ(lines, expected_lines);
+    const RecommendationResult result = write_recommendations(device, catalog, options,
+                                                              {[&](std::string_view some) { text += some; },
+                                                               [&](int64_t items) {
+                                                                 EXPECT_GE(items, reported);
+                                                                 reported = items;
+                                                                 return true;
+                                                               }});
+    EXPECT_EQ(result.lines, expected_lines);
+    EXPECT_FALSE(result.stopped);
+    EXPECT_EQ(result.measured, -1) << "so few are measured by the plain scan";
     EXPECT_EQ(reported, kRows);
     return text;
   }
@@ -111,9 +113,9 @@ TEST_F(RecommendationsTest, MoreThanThereAreIsAllOthers) {
 
 TEST_F(RecommendationsTest, StopsWhenAsked) {
   const CatalogReader catalog(folder());
-  EXPECT_EQ(write_recommendations(device, catalog, {.block_queries = 2},
-                                  {[](std::string_view) {}, [](int64_t items) { return items < 4; }}),
-            -1);
+  EXPECT_TRUE(write_recommendations(device, catalog, {.block_queries = 2},
+                                    {[](std::string_view) {}, [](int64_t items) { return items < 4; }})
+                  .stopped);
 }
 
 TEST(TableFormats, AreToldByName) {

@@ -1,0 +1,262 @@
+#include "host/catalog_search.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "engine/error.h"
+#include "engine/sketch_search.h"
+#include "engine/thread_pool.h"
+#include "host/code_rows.h"
+#include "host/interrupt.h"
+#include "host/memory.h"
+#include "host/search_memory.h"
+#include "host/shell_word.h"
+#include "host/sketch_build.h"
+#include "host/sketch_file.h"
+
+namespace lookalike {
+namespace {
+
+constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
+
+// A query measures about so many rows in full: with more queries than rows / kRowsAQuery, reading all codes
+// once is less work than reading those.
+constexpr int64_t kRowsAQuery = 64;
+
+// With fewer queries each block is read about once anyway.
+constexpr int64_t kHoldFrom = 256;
+
+std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
+
+struct DamagedSketches {
+  std::string what;
+};
+
+// Sketches and codes of a catalog where a search finds them: on the disk, as far as they are not held.
+class SketchedCodes {
+ public:
+  SketchedCodes(const CatalogReader& catalog, std::unique_ptr<SketchFile> file)
+      : dimension_(catalog.dimension()),
+        numbers_(file->plan()->sketcher.size()),
+        file_(std::move(file)),
+        rows_(catalog.code_shards(), dimension_) {}
+
+  const SketchFile& file() const { return *file_; }
+  int64_t held_bytes() const {
+    return std::ssize(blocks_) * file_->block_bytes() + (std::ssize(sketches_) + std::ssize(codes_)) * kFloat;
+  }
+
+  // Keeps as much as fits into `spare` bytes: blocks of 8-bit sketches, then, of the first rows, sketches in
+  // float, then codes.
+  void hold(const CatalogReader& catalog, int64_t spare, bool codes) {
+    const int64_t blocks = std::min(file_->blocks(), spare / file_->block_bytes());
+    bytes_.resize(as_size(blocks));
+    for (int64_t b = 0; b < blocks; ++b) blocks_.push_back(read_block(b, bytes_[as_size(b)]));
+    if (blocks < file_->blocks()) return;
+    spare -= blocks * file_->block_bytes();
+    const int64_t rows = std::min(catalog.rows(), spare / (numbers_ * kFloat));
+    sketches_.resize(as_size(rows * numbers_));
+    for (int64_t r = 0; r < rows; ++r) read_sketch(r, held_sketch(r));
+    if (codes && rows == catalog.rows()) hold_codes(catalog, spare - rows * numbers_ * kFloat);
+  }
+
+  SketchedCatalog view() const {
+    SketchedCatalog sketched;
+    sketched.sketcher = &file_->plan()->sketcher;
+    sketched.byte_sketcher = &file_->plan()->byte_sketcher;
+    sketched.rows = file_->rows();
+    sketched.block = [this](int64_t index, std::vector<uint8_t>& scratch) {
+      require_going_on();
+      return index < std::ssize(blocks_) ? blocks_[as_size(index)] : read_block(index, scratch);
+    };
+    sketched.sketch = [this](int64_t row, std::span<float> scratch) -> const float* {
+      if (row * numbers_ < std::ssize(sketches_)) return sketches_.data() + row * numbers_;
+      read_sketch(row, scratch);
+      return scratch.data();
+    };
+    sketched.code = [this](int64_t row, std::span<float> scratch) -> const float* {
+      if (row * dimension_ < std::ssize(codes_)) return codes_.data() + row * dimension_;
+      rows_.read(row, scratch);
+      return scratch.data();
+    };
+    return sketched;
+  }
+
+ private:
+  static void require_going_on() {
+    if (stop_signal() != 0) throw SearchStopped();
+  }
+
+  void hold_codes(const CatalogReader& catalog, int64_t spare) {
+    const int64_t rows = std::min(catalog.rows(), spare / (dimension_ * kFloat));
+    if (rows == 0) return;
+    constexpr int64_t kSome = 256;
+    struct Enough {};
+    codes_.reserve(as_size(rows * dimension_));
+    try {
+      catalog.for_each_block(kSome, [&](int64_t, std::span<const float> block) {
+        require_going_on();
+        const auto some = block.first(std::min(block.size(), as_size(rows * dimension_) - codes_.size()));
+        codes_.insert(codes_.end(), some.begin(), some.end());
+        if (std::ssize(codes_) == rows * dimension_) throw Enough();
+      });
+    } catch (const Enough&) {
+      return;
+    }
+  }
+
+  std::span<float> held_sketch(int64_t row) {
+    return std::span(sketches_).subspan(as_size(row * numbers_), as_size(numbers_));
+  }
+
+  // What is read of the sketches is theirs alone, so is damage.
+  template <class Read>
+  static auto reading_sketches(const Read& read) {
+    try {
+      return read();
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::kDamaged) throw DamagedSketches{error.what()};
+      throw;
+    }
+  }
+  SketchBlock read_block(int64_t index, std::vector<uint8_t>& scratch) const {
+    return reading_sketches([&] { return file_->block(index, scratch); });
+  }
+  void read_sketch(int64_t row, std::span<float> sketch) const {
+    reading_sketches([&] { file_->sketch(row, sketch); });
+  }
+
+  int64_t dimension_, numbers_;  // of a code, of a sketch
+  std::unique_ptr<SketchFile> file_;
+  CodeRows rows_;
+  std::vector<std::vector<uint8_t>> bytes_;  // of held blocks
+  std::vector<SketchBlock> blocks_;          // held: the first ones
+  std::vector<float> sketches_, codes_;      // held: those of the first rows
+};
+
+}  // namespace
+
+struct CatalogSearch::State {
+  const CatalogReader& catalog;
+  Device& device;
+  CatalogSearchOptions options;
+  std::optional<SketchedCodes> sketched;
+  std::optional<ThreadPool> pool;
+  SearchMemory memory;
+  int64_t measured = 0;
+  bool ready = false;  // what is to be held is
+
+  void say(const std::string& text) const {
+    if (options.notice) options.notice(text);
+  }
+
+  // "WHY: ..., what follows from it, what to do."
+  void say_unusable(const std::string& why) const {
+    say(fmt::format("warning: {}; every code is read instead, lookalike index -c {} makes sketches", why,
+                    shell_path(catalog.folder())));
+  }
+
+  void open() {
+    if (device.facts().kind == "cuda" || catalog.kind() != CodeKind::kPlain ||
+        catalog.rows() < kFewestSketchedRows) {
+      return;
+    }
+    std::string why;
+    std::unique_ptr<SketchFile> file = open_sketches(catalog, &why);
+    if (!file) {
+      if (catalog.complete()) say_unusable(why);
+      return;
+    }
+    if (file->plan() == nullptr) return;
+    sketched.emplace(catalog, std::move(file));
+    pool.emplace(options.threads > 0 ? options.threads : usable_cores());
+  }
+
+  void plan() {
+    SearchDemand demand;
+    demand.rows = catalog.rows();
+    demand.dimension = catalog.dimension();
+    demand.k = options.k;
+    demand.at_once = options.at_once;
+    demand.threads = options.threads > 0 ? options.threads : usable_cores();
+    if (sketched) {
+      demand.sketch_numbers = sketched->file().plan()->sketcher.size();
+      demand.block_bytes = sketched->file().block_bytes();
+    }
+    const int64_t taken = resident_bytes();
+    const int64_t budget = options.memory > 0 ? options.memory : taken + free_memory_bytes() / 2;
+    memory = plan_search_memory(demand, budget, taken);
+  }
+
+  // Codes of the plain scan, in blocks of a size that suits devices and the memory.
+  CodeSource plain() {
+    CodeSource source;
+    source.rows = catalog.rows();
+    source.for_each_block = [this](const auto& visit) {
+      catalog.for_each_block(memory.block_rows, [&](int64_t first_row, std::span<const float> codes) {
+        watch(static_cast<double>(first_row) / static_cast<double>(catalog.rows()));
+        visit(first_row, codes);
+      });
+    };
+    return source;
+  }
+
+  void watch(double share) const {
+    if (options.watch && !options.watch(share)) throw SearchStopped();
+  }
+
+  bool by_sketch(std::span<const float> queries, const SearchLimits& limits, TopK& best) {
+    watch(0);
+    try {
+      if (!ready && options.queries >= kHoldFrom) {
+        sketched->hold(catalog, memory.spare, options.queries * kRowsAQuery >= catalog.rows());
+      }
+      ready = true;
+      measured += nearest_by_sketch(sketched->view(), queries, {limits.allowed, limits.most}, best, *pool);
+      return true;
+    } catch (const DamagedSketches& damage) {
+      sketched.reset();
+      say_unusable(damage.what);
+      return false;
+    }
+  }
+};
+
+CatalogSearch::CatalogSearch(const CatalogReader& catalog, Device& device,
+                             const CatalogSearchOptions& options)
+    : state_(new State{catalog, device, options, {}, {}, {}, 0, false}) {
+  state_->open();
+  state_->plan();
+}
+
+CatalogSearch::~CatalogSearch() = default;
+
+std::vector<std::vector<Neighbour>> CatalogSearch::nearest(const SearchQueries& queries,
+                                                           const SearchLimits& limits) {
+  State& state = *state_;
+  CodeSource source = state.plain();
+  if (state.sketched) {
+    source.nearest = [&state](std::span<const float> codes, const SearchLimits& wanted, TopK& best) {
+      return state.sketched && state.by_sketch(codes, wanted, best);
+    };
+  }
+  return search(state.device, queries, source, limits);
+}
+
+int64_t CatalogSearch::at_once() const { return state_->memory.at_once; }
+bool CatalogSearch::by_sketch() const { return state_->sketched.has_value(); }
+int64_t CatalogSearch::held_bytes() const { return state_->sketched ? state_->sketched->held_bytes() : 0; }
+int64_t CatalogSearch::measured() const { return state_->measured; }
+
+CodeSource code_source(const CatalogReader& catalog) {
+  constexpr int64_t kBlockRows = 4096;
+  CodeSource source;
+  source.rows = catalog.rows();
+  source.for_each_block = [&catalog](const auto& visit) { catalog.for_each_block(kBlockRows, visit); };
+  return source;
+}
+
+}  // namespace lookalike

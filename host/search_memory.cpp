@@ -1,0 +1,64 @@
+#include "host/search_memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/error.h"
+
+namespace lookalike {
+namespace {
+
+constexpr int64_t kMostBlockRows = 4096, kLeastBlockRows = 64;
+
+// engine/sketch_search.h: candidates of each query that a thread has in hand, and their bytes.
+constexpr int64_t kQueriesAThread = 512, kWaitingBytes = int64_t{2048} * 16;
+constexpr int64_t kFewQueries = 6;  // a thread; with fewer each thread has lists of its own
+constexpr int64_t kNeighbourBytes = 16, kGrowth = 2;
+
+// Codes in double, candidates' places and the text of results: small parts of each thread and of all.
+constexpr int64_t kThreadBytes = int64_t{3} << 20, kOtherBytes = int64_t{8} << 20;
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+// What the process may have taken more when it is run again.
+constexpr int64_t kRoom = 4 * kMiB;
+
+}  // namespace
+
+int64_t search_bytes(const SearchDemand& demand, int64_t at_once, int64_t block_rows) {
+  const int64_t kept = std::min(demand.k, demand.rows) + 1;
+  const int64_t lists = kGrowth * kNeighbourBytes * kept + kNeighbourBytes * kept;
+  // The caller's codes, and once more where queries are put together.
+  const int64_t query = 2 * demand.dimension * 4 + demand.sketch_numbers * 4 + lists;
+  const int64_t threads = demand.threads;
+  const bool few = at_once < kFewQueries * threads;
+  const int64_t copies = few ? threads : 0;
+  const int64_t waiting = demand.sketch_numbers > 0 ? kWaitingBytes : 0;
+  return at_once * (query + copies * (lists + waiting)) +
+         std::min(at_once, kQueriesAThread * threads) * waiting +
+         threads * (kThreadBytes + demand.block_bytes + demand.dimension * 4) + kOtherBytes +
+         block_rows * demand.dimension * 4;
+}
+
+SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int64_t taken) {
+  const int64_t least = taken + kRoom + search_bytes(demand, 1, kLeastBlockRows);
+  if (budget < least) {
+    throw usage_error(fmt::format("--memory is {}M, which is too little for this search, take {}M or more",
+                                  budget / kMiB, (least + kRoom) / kMiB + 1));
+  }
+  const int64_t all = budget - taken - kRoom;
+  SearchMemory plan;
+  plan.block_rows = kMostBlockRows;
+  while (plan.block_rows > kLeastBlockRows && plan.block_rows * demand.dimension * 4 > all / 4) {
+    plan.block_rows /= 2;
+  }
+  plan.at_once = std::max<int64_t>(1, demand.at_once);
+  while (plan.at_once > 1 && search_bytes(demand, plan.at_once, plan.block_rows) > all / 2) {
+    plan.at_once /= 2;
+  }
+  if (search_bytes(demand, plan.at_once, plan.block_rows) > all) plan.block_rows = kLeastBlockRows;
+  plan.spare = all - search_bytes(demand, plan.at_once, plan.block_rows);
+  return plan;
+}
+
+}  // namespace lookalike
