@@ -1,6 +1,7 @@
 """The scripts around the program: they parse, explain themselves, and refuse what is wrong in one line."""
 
 import ast
+import json
 import os
 import pathlib
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHELL_SCRIPTS = [*sorted((ROOT / "tools").glob("*.sh")), ROOT / ".ci" / "run"]
@@ -32,6 +34,31 @@ class Scripts(unittest.TestCase):
 
     def with_stubs(self, **more):
         return dict(os.environ, PATH=f"{self.work / 'bin'}:{os.environ['PATH']}", **more)
+
+    def test_the_peers_table_and_plot(self):
+        side = {"setting": "", "rates": [1.0]}
+        memory = {"work": "encode", "threads": 2, "processor": "<a & b>", "rounds": 7, "seconds": 3,
+                  "sides": [{**side, "side": "ours", "images_per_second": 4910.4, "ratio": 1.0},
+                            {**side, "side": "tensorflow", "images_per_second": 1716, "ratio": 2.86}]}
+        whole = {"work": "train", "photos": 3409, "threads": 2, "rounds": 1, "epochs": 20, "processor": "x",
+                 "keras_setting": "--onednn", "seconds": {"ours": [3.0, 1.0, 2.0], "keras": [9.0, 12.0, 8.0]},
+                 "ratio": 4.5, "ratio_without_loading": 4.25}
+        for name, result in (("encode", memory), ("whole_train", whole)):
+            (self.work / f"{name}.json").write_text(json.dumps(result))
+        script = ROOT / "bench" / "peers" / "all.py"
+        done = run(sys.executable, script, "--draw", "--keep", self.work, "--output", self.work / "out")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text = (self.work / "out" / "peers.md").read_text()
+        self.assertIn("| encode, in memory | TensorFlow | 4,910/s | 1,716/s | 2.86 | plain, 7 rounds |", text)
+        self.assertIn("| photos to a model, 3,409 files, 20 epochs | Keras | 2.00 s | 9.00 s | 4.50 | --onednn, 1 round; 4.25", text)
+        plot = xml.etree.ElementTree.parse(self.work / "out" / "peers.svg").getroot()
+        bars = [float(bar.get("width")) for bar in plot.iter("{http://www.w3.org/2000/svg}rect")
+                if bar.get("width") != "100%"]
+        self.assertEqual(len(bars), 2)
+        self.assertAlmostEqual(bars[0] / bars[1], 2.86 / 4.5, 2)
+        done = run(sys.executable, script, "--draw", "--keep", self.work / "none", "--output", self.work / "out")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("holds no results", done.stderr)
 
     def test_shell_scripts_parse(self):
         self.assertGreater(len(SHELL_SCRIPTS), 3)
