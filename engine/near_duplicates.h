@@ -23,9 +23,9 @@ class NearDuplicates {
   // rows, dimension: of the catalog; within: Euclidean, finite and not negative.
   NearDuplicates(LimitedSearch search, CodesOfRows codes, int64_t rows, int64_t dimension, double within);
 
-  // Finds the whole group of each of these rows, one radius search for each of its items whose code is a new
-  // one. report (items looked at so far) is called between blocks and throws to stop. Memory: 18 bytes a row
-  // of the catalog, and at most some 70 MB of neighbours.
+  // Finds the whole group of each of these rows, by a radius search for each of its items whose code is a new
+  // one. report (items looked at so far) is called between searches and throws to stop. Memory: 27 bytes a
+  // row of the catalog, and some MB of neighbours.
   void find(std::span<const int64_t> rows, const std::function<void(int64_t items)>& report);
   void find_all(const std::function<void(int64_t items)>& report);
 
@@ -37,23 +37,33 @@ class NearDuplicates {
   std::vector<std::vector<int64_t>> groups();
 
  private:
-  void look(std::span<const int64_t> rows, int64_t k);
+  void look(std::span<const int64_t> rows, const std::function<void(int64_t items)>& report);
+  void look_outside(int64_t row, std::span<const float> code,
+                    const std::function<void(int64_t items)>& report);
+  void take(int64_t row, std::span<const Neighbour> found);
+  bool done(int64_t row);
+  void finish(int64_t row);
   void link(int64_t a, int64_t b);
   void want(int64_t row);
 
   LimitedSearch search_;
   CodesOfRows codes_;
   int64_t rows_, dimension_;
-  double within_;
+  double most_;                   // squared distance of a link
   std::vector<int64_t> parent_;   // (rows): towards the group's first row
+  std::vector<int64_t> sizes_;    // (rows): of the group that a first row stands for
   std::vector<uint8_t> wanted_;   // (rows): that its neighbours are looked for, or were
   std::vector<uint8_t> looked_;   // (rows): that they were, or those of a row of equal code
   std::vector<int64_t> waiting_;  // wanted and not looked at
   int64_t count_ = 0;             // of looked_
 };
 
+// Neighbours asked for at first beyond those wanted, as some will be hidden.
+inline constexpr int64_t kMoreToCollapse = 16;
+
 // search() with one item of each group in a query's list, the nearest; the group of a query's own row is left
-// out with it. Groups of the rows that are met are found.
+// out with it. Groups of the rows that are met are found. At most some 70 MB of neighbours are held beside
+// the result.
 std::vector<std::vector<Neighbour>> search_collapsed(const LimitedSearch& search,
                                                      const SearchQueries& queries, const SearchLimits& limits,
                                                      NearDuplicates& duplicates,

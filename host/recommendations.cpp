@@ -12,6 +12,7 @@
 #include "engine/error.h"
 #include "host/bytes_text.h"
 #include "host/catalog_search.h"
+#include "host/collapse.h"
 #include "host/csv.h"
 
 namespace lookalike {
@@ -86,7 +87,7 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
   asked.threads = options.threads;
   asked.queries = rows;
   asked.at_once = std::min(options.block_queries, rows);
-  asked.k = options.k;
+  asked.k = options.collapse ? options.k + kMoreToCollapse : options.k;
   asked.memory = options.memory;
   asked.notice = callbacks.notice;
   if (callbacks.report) {  // before each block: one pass over a large catalog takes minutes
@@ -95,6 +96,7 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
     };
   }
   CatalogSearch search(catalog, device, asked);
+  CollapsedSearch collapsed(catalog, searched_by(search), options.collapse);
 
   RecommendationResult result;
   SearchLimits limits;
@@ -106,7 +108,7 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
     for (; first < rows; first += count) {
       count = std::min(search.at_once(), rows - first);
       read_queries(catalog, first, count, codes, queries);
-      const auto found = search.nearest(queries, limits);
+      const auto found = collapsed.nearest(queries, limits);
       for (int64_t i = 0; i < count; ++i) {
         const auto& neighbours = found[static_cast<std::size_t>(i)];
         callbacks.write(item_lines(first + i, neighbours, ids, options.format));

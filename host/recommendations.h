@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,7 +22,8 @@ enum class TableFormat { kCsv, kJsonLines };
 TableFormat table_format(const std::string& output);
 
 struct RecommendationOptions {
-  int64_t k = 10;  // neighbours an item; all others where there are fewer
+  int64_t k = 10;                       // neighbours an item; all others where there are fewer
+  std::optional<double> collapse = {};  // distance that links near-duplicates, of which one is shown
   TableFormat format = TableFormat::kCsv;
   int64_t block_queries = 4096;  // items compared in one pass over the catalog, fewer where memory is short
   int threads = 0;               // 0: one for each core

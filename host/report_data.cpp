@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "host/catalog_search.h"
+#include "host/collapse.h"
 #include "host/files.h"
 #include "host/ledger.h"
 #include "host/picture.h"
@@ -50,8 +51,9 @@ void add_items(const CatalogReader& catalog, int64_t count, ReportData& data) {
   }
 }
 
-void add_neighbours(Device& device, const CatalogReader& catalog, int64_t k, const ReportProgress& progress,
-                    ReportData& data) {
+void add_neighbours(Device& device, const CatalogReader& catalog, const ReportWork& work,
+                    const ReportProgress& progress, ReportData& data) {
+  const int64_t k = work.neighbours;
   const auto d = static_cast<std::size_t>(catalog.dimension());
   std::vector<float> codes(data.items.size() * d);
   SearchQueries queries;
@@ -64,14 +66,15 @@ void add_neighbours(Device& device, const CatalogReader& catalog, int64_t k, con
   }
   CatalogSearchOptions options;
   options.queries = options.at_once = std::ssize(data.items);
-  options.k = k;
+  options.k = work.collapse ? k + kMoreToCollapse : k;
   options.watch = [&](double share) {
     progress("neighbours", static_cast<int64_t>(share * static_cast<double>(catalog.rows())), catalog.rows());
     return true;
   };
   SearchLimits limits;
   limits.k = k;
-  auto found = CatalogSearch(catalog, device, options).nearest(queries, limits);
+  CatalogSearch search(catalog, device, options);
+  auto found = CollapsedSearch(catalog, searched_by(search), work.collapse).nearest(queries, limits);
   progress("neighbours", catalog.rows(), catalog.rows());
   for (std::size_t i = 0; i < data.items.size(); ++i) data.items[i].neighbours = std::move(found[i]);
 }
@@ -150,7 +153,7 @@ ReportData collect_report(Device& device, const CatalogReader& catalog, const Re
   if (exists(history)) data.history = read_metrics(history);
   add_refusals(catalog, data);
   add_items(catalog, std::min(work.items, catalog.rows()), data);
-  add_neighbours(device, catalog, work.neighbours, progress, data);
+  add_neighbours(device, catalog, work, progress, data);
   add_others(catalog, data);
   add_pictures(device, catalog, progress, data);
   data.evaluation = judged(device, catalog, work.items, progress);

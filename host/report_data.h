@@ -51,6 +51,7 @@ inline constexpr std::size_t kPairsShown = 12;
 struct ReportWork {
   int64_t items = 2000;  // at most; evenly spread rows where the catalog has more
   int64_t neighbours = 12;
+  std::optional<double> collapse = {};  // distance that links near-duplicates, of which one is shown
 };
 
 // Called now and then with what is done of what, from 0 to `of`; throws to stop.

@@ -47,6 +47,7 @@ ReportData collect(const ReportCommandOptions& options, Device& device, const Ca
   ReportWork work;
   work.items = options.items;
   work.neighbours = options.k;
+  work.collapse = options.collapse;
   return collect_report(device, catalog, work,
                         [&](const char* task, int64_t done, int64_t of) { tasks.update(task, done, of); });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "host/catalog.h"
@@ -14,9 +15,10 @@ struct ReportCommandOptions {
   std::string output;   // .html file
   int64_t k = 12;       // neighbours an item
   CodeKind codes = CodeKind::kPlain;
-  int64_t items = 2000;         // in the page, at most
-  std::string device = "auto";  // auto, cpu or cuda
-  int threads = 0;              // 0: one for each core
+  std::optional<double> collapse;  // distance that links near-duplicates, of which one is shown
+  int64_t items = 2000;            // in the page, at most
+  std::string device = "auto";     // auto, cpu or cuda
+  int threads = 0;                 // 0: one for each core
   Talk talk;
 };
 

@@ -13,6 +13,7 @@
 #include "host/bytes_text.h"
 #include "host/catalog.h"
 #include "host/catalog_search.h"
+#include "host/collapse.h"
 #include "host/picture.h"
 #include "host/progress.h"
 #include "host/search_queries.h"
@@ -40,16 +41,17 @@ std::vector<Result> find(const SearchCommandOptions& options, const QuerySet& qu
   CatalogSearchOptions how;
   how.threads = options.threads;
   how.queries = how.at_once = std::ssize(queries.names);
-  how.k = options.k;
+  how.k = options.collapse ? options.k + kMoreToCollapse : options.k;
   how.notice = [&](const std::string& text) { say(options, text); };
   CatalogSearch search(catalog, device, how);
   SearchQueries asked;
   asked.codes = queries.codes;
   asked.dimension = catalog.dimension();
   if (!options.include_self) asked.self_rows = queries.rows;
+  CollapsedSearch collapsed(catalog, searched_by(search), options.collapse);
   SearchLimits limits;
   limits.k = options.k;
-  const auto found = search.nearest(asked, limits);
+  const auto found = collapsed.nearest(asked, limits);
   if (search.by_sketch()) {
     say(options, fmt::format("{} of {} photos measured in full{}", format_count(search.measured()),
                              format_count(catalog.rows()),

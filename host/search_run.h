@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,11 @@ struct SearchCommandOptions {
   int64_t k = 5;                     // neighbours a query
   bool include_self = false;         // keep an item in its own result
   CodeKind codes = CodeKind::kPlain;
-  bool json = false;            // JSON lines in place of the table
-  std::string picture;          // PNG file that is written; empty: none
-  std::string device = "auto";  // auto, cpu or cuda
-  int threads = 0;              // 0: one for each core
+  std::optional<double> collapse;  // distance that links near-duplicates, of which one is shown
+  bool json = false;               // JSON lines in place of the table
+  std::string picture;             // PNG file that is written; empty: none
+  std::string device = "auto";     // auto, cpu or cuda
+  int threads = 0;                 // 0: one for each core
   Talk talk{ProgressStyle::kPlain};
 };
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <memory>
@@ -38,7 +39,11 @@ constexpr const char* kDescription =
     "another one of its group that near, a chain may reach farther. A line for each item of a group: group "
     "(from\n"
     "1), representative (the group's first item in the catalog), id, distance (from the representative).\n"
-    "search and recommend show one of each group with --collapse.\n";
+    "search, recommend and report show one of each group with --collapse.\n";
+
+// What memory is planned for; few items have more that near.
+constexpr int64_t kQueriesAtOnce = 1024;
+constexpr int64_t kNeighboursPlanned = 64;
 
 struct DuplicatesCommandOptions {
   std::string catalog;       // folder
@@ -104,13 +109,21 @@ int run_duplicates(const DuplicatesCommandOptions& options) {
                                  file ? ", " + options.output + " is as it was" : ""));
     throw Interrupted(stop_signal());
   };
-  const CodeSource source = code_source(catalog);
-  NearDuplicates duplicates(
-      [&](const SearchQueries& queries, const SearchLimits& limits) {
-        return search(*device, queries, source, limits);
-      },
-      codes_of_rows(catalog), rows, catalog.dimension(), options.within);
-  duplicates.find_all(watch);
+  CatalogSearchOptions how;
+  how.threads = options.threads;
+  how.queries = rows;
+  how.at_once = std::min(kQueriesAtOnce, rows);
+  how.k = std::min(kNeighboursPlanned, rows);
+  how.notice = [&](const std::string& text) { progress.message(text); };
+  int64_t looked = 0;
+  how.watch = [&](double) {
+    watch(looked);
+    return true;
+  };
+  CatalogSearch search(catalog, *device, how);
+  NearDuplicates duplicates(searched_by(search), codes_of_rows(catalog), rows, catalog.dimension(),
+                            options.within);
+  duplicates.find_all([&](int64_t items) { watch(looked = items); });
 
   if (format == TableFormat::kCsv) write("group,representative,id,distance\n");
   int64_t number = 0, items = 0;

@@ -74,6 +74,14 @@ CLI::Option* add_radius_flag(CLI::App& command, const char* flag, double& value,
   return command.add_option(flag, value, meaning)->type_name("DISTANCE")->check(radius);
 }
 
+void add_collapse_flag(CLI::App& command, std::optional<double>& within) {
+  command
+      .add_option("--collapse", within,
+                  "Show one of each group of near-duplicates, as lookalike duplicates --within finds them")
+      ->type_name("DISTANCE")
+      ->check(radius);
+}
+
 void add_codes_flag(CLI::App& command, CodeKind& kind) {
   command
       .add_option_function<std::string>(

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "host/catalog.h"
@@ -42,6 +43,8 @@ void require_within(const char* flag, int64_t value, int64_t low, int64_t high);
 inline constexpr int64_t kMaxThreads = 4096;
 inline constexpr int64_t kMaxNeighbours = int64_t{1} << 40;
 
+// --collapse DISTANCE.
+void add_collapse_flag(CLI::App& command, std::optional<double>& within);
 CLI::Option* add_radius_flag(CLI::App& command, const char* flag, double& value, const char* meaning);
 
 void add_photos(CLI::App& command, std::string& photos);

@@ -38,8 +38,9 @@ struct RecommendCommandOptions {
   std::string output;   // .csv, .jsonl, or "-" for CSV on standard output
   int64_t k = 10;       // neighbours an item
   CodeKind codes = CodeKind::kPlain;
-  std::string device = "auto";  // auto, cpu or cuda
-  int threads = 0;              // 0: one for each core
+  std::optional<double> collapse;  // distance that links near-duplicates, of which one is shown
+  std::string device = "auto";     // auto, cpu or cuda
+  int threads = 0;                 // 0: one for each core
   std::string progress = "auto";
   bool quiet = false;  // errors alone
 };
@@ -57,6 +58,7 @@ int run_recommend(const RecommendCommandOptions& options) {
   RecommendationOptions table;
   table.k = options.k;
   table.threads = options.threads;
+  table.collapse = options.collapse;
   table.format = table_format(options.output);
   const Talk talk = {parse_progress_style(options.progress), options.quiet};
   require_within("-k", options.k, 1, kMaxNeighbours);
@@ -125,6 +127,7 @@ void add_recommend_command(CLI::App& app, Run& run) {
       ->type_name("FILE");
   add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours an item");
   add_codes_flag(*command, options.codes);
+  add_collapse_flag(*command, options.collapse);
   add_device_flags(*command, options.device, options.threads);
   add_progress_flags(*command, options.progress, options.quiet);
   command->callback([typed, &run] { run = [typed] { return run_recommend(*typed); }; });

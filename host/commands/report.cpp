@@ -40,6 +40,7 @@ void add_report_command(CLI::App& app, Run& run) {
       ->type_name("FILE");
   add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours an item, at most 100");
   add_codes_flag(*command, options.codes);
+  add_collapse_flag(*command, options.collapse);
   add_number(*command, "--items", options.items, "N", "Items in the page, at most 2000");
   add_device_flags(*command, options.device, options.threads);
   add_progress_flags(*command, typed->progress, options.talk.quiet);

@@ -32,6 +32,7 @@ void add_search_command(CLI::App& app, Run& run) {
   add_catalog_flag(*command, options.catalog);
   add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours a query");
   add_codes_flag(*command, options.codes);
+  add_collapse_flag(*command, options.collapse);
   command->add_flag("--include-self", options.include_self, "Keep an item in its own result");
   command->add_flag("--json", options.json, "JSON lines in place of a table");
   command

@@ -84,6 +84,33 @@ class DuplicatesTest(shop.CommandTest):
         self.assertIn(f"{len(lines)} of {ROWS} items are in {groups} groups", done.stderr)
         self.assertIn(f"leaves {ROWS - len(lines) + groups}", done.stderr)
 
+    def collapsed(self, row, k, first, own=True):
+        """Rows of the nearest of each group."""
+        shown = {first[row]} if own else set()
+        rows = []
+        for other in numpy.argsort(distances(self.codes)[row], kind="stable"):
+            if len(rows) < k and first[other] not in shown:
+                shown.add(first[other])
+                rows.append(other)
+        return rows
+
+    def test_recommend_and_search_show_one_of_each_group(self):
+        for within in (0, WITHIN, 0.5, 100):
+            first = representatives(self.codes, within)
+            expected = [(self.ids[row], str(rank), self.ids[other]) for row in range(ROWS)
+                        for rank, other in enumerate(self.collapsed(row, 6, first), start=1)]
+            for threads in ("1", "2"):
+                found = self.table("recommend", "-k", "6", "-o", "-", "--collapse", within, "--threads", threads)
+                self.assertEqual([tuple(row[:3]) for row in found[1:]], expected, within)
+        first = representatives(self.codes, WITHIN)
+        for words, own in (([], True), (["--include-self"], False)):
+            done = shop.run("search", self.ids[5], self.ids[215], "-c", self.catalog, "-k", "200", "--json", "--collapse",
+                            WITHIN, *words, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for row, line in zip((5, 215), done.stdout.splitlines()):
+                self.assertEqual([n["id"] for n in json.loads(line)["neighbours"]],
+                                 [self.ids[other] for other in self.collapsed(row, 200, first, own)])
+
     def test_threads_do_not_change_it(self):
         self.assertEqual(self.table("duplicates", "--within", WITHIN, "--threads", "1"),
                          self.table("duplicates", "--within", WITHIN, "--threads", "2"))
@@ -98,3 +125,14 @@ class DuplicatesTest(shop.CommandTest):
             done = shop.run("duplicates", "-c", catalog, "--within", "0", "--codes", kind, "-q", text=True)
             self.assertEqual(done.stdout.splitlines()[1:], ["1,discs/004.png,discs/004.png,0",
                                                             "1,discs/004.png,twin.png,0"])
+        page = self.root / "page.html"
+        done = shop.run("report", "-c", catalog, "-o", page, "-k", "29", "--collapse", "0", "-q", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text = page.read_text()
+        start = text.index(">", text.index('id="data"')) + 1
+        items = json.loads(text[start:text.index("</script>", start)])["items"]
+        for item in items:
+            shown = {items[number]["id"] for number, _ in item["near"]}
+            twins = {"discs/004.png", "twin.png"}
+            self.assertEqual(len(shown & twins), 0 if item["id"] in twins else 1, item["id"])
+            self.assertEqual(len(shown), 29)

@@ -315,6 +315,8 @@ DUPLICATES = [
 ]
 
 EVALUATE = [
+    (2, "search discs/000.png -c catalog --collapse -0.5", "'-0.5'"),
+    (2, "recommend -c catalog -o t.csv --collapse near", "'near'"),
     (2, "evaluate", "--catalog", "lookalike evaluate --help"),
     (2, "evaluate -c nowhere", "no catalog at nowhere"),
     (2, "evaluate -c catalog --items 1", "--items is 1"),

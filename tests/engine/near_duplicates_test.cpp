@@ -63,7 +63,7 @@ std::vector<int64_t> brute_representatives(const Catalog& catalog, double within
     changed = false;
     for (int64_t a = 0; a < catalog.rows(); ++a) {
       for (int64_t b = 0; b < a; ++b) {
-        if (catalog.squared(a, b) > static_cast<long double>(within) * within) continue;
+        if (std::sqrt(static_cast<double>(catalog.squared(a, b))) > within) continue;
         const int64_t least = std::min(first[as_size(a)], first[as_size(b)]);
         changed = changed || first[as_size(a)] != least || first[as_size(b)] != least;
         first[as_size(a)] = first[as_size(b)] = least;
@@ -107,6 +107,13 @@ Catalog line(int64_t count, float step) {
 
 Catalog equal(int64_t count) { return {Codes(as_size(count * 3), 0.7F), 3}; }
 
+// Within 0.4 of each other in each heap; the heaps are 10 apart.
+Catalog two_heaps(int64_t count) {
+  Catalog catalog{test::random_floats(count, 0, 0.4, 6), 1};
+  for (int64_t r = 0; r < count; r += 2) catalog.codes[as_size(r)] += 10;
+  return catalog;
+}
+
 struct Case {
   const char* name;
   Catalog catalog;
@@ -123,6 +130,10 @@ std::vector<Case> cases() {
           {"all equal, more than are asked for at first", equal(170), 0},
           {"copies alone", pairs, 0},
           {"all within", clusters(150, 4, 0.1, 5), 100},
+          // 1.7320508075688772, and the square of that is less than 3.
+          {"a distance that a square root rounded", {{0, 0, 0, 1, 1, 1, 9, 9, 9}, 3}, std::sqrt(3.0)},
+          {"a group of more rows than a block", line(1100, 0.25F), 0.25},
+          {"two groups of more than are asked for at first", two_heaps(180), 0.5},
           {"one row", equal(1), 1},
           {"two rows", line(2, 0.5F), 0.5}};
 }
@@ -207,6 +218,40 @@ TEST(NearDuplicates, ACollapsedListHasTheNearestOfEachGroup) {
       }
     }
   }
+}
+
+// Whatever k and however large the groups: lists are held a bounded number at a time.
+TEST(NearDuplicates, HoldsABoundedNumberOfNeighbours) {
+  constexpr int64_t kRows = 3000, kBound = (int64_t{1} << 22) + 1024 * 64;
+  const Catalog catalog = two_heaps(kRows);
+  const auto device = make_cpu_device(2);
+  const LimitedSearch searched = catalog.searched(*device);
+  int64_t largest = 0;
+  const LimitedSearch counted = [&](const SearchQueries& queries, const SearchLimits& limits) {
+    largest = std::max(largest, std::ssize(queries.codes) * std::min(limits.k, kRows));
+    return searched(queries, limits);
+  };
+  NearDuplicates duplicates(counted, catalog.reader(), kRows, 1, 0.5);
+  std::vector<int64_t> rows(as_size(kRows));
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  SearchLimits limits;
+  limits.k = 5;
+  const auto found = search_collapsed(counted, {catalog.codes, rows, 1}, limits, duplicates, nullptr);
+  for (const auto& list : found) EXPECT_EQ(list.size(), 1U) << "the other heap";
+  EXPECT_LE(largest, kBound);
+  EXPECT_GT(largest, kBound / 4) << "the bound is near";
+}
+
+TEST(NearDuplicates, LooksAtReportWithinABlock) {
+  const Catalog catalog = two_heaps(400);
+  const auto device = make_cpu_device(1);
+  NearDuplicates duplicates(catalog.searched(*device), catalog.reader(), 400, 1, 0.5);
+  int calls = 0;
+  EXPECT_THROW(duplicates.find_all([&](int64_t items) {
+    if (++calls == 2) throw std::runtime_error("stop");
+    EXPECT_LT(items, 400);
+  }),
+               std::runtime_error);
 }
 
 TEST(NearDuplicates, StopsAndRefuses) {
