@@ -15,7 +15,8 @@ namespace {
 // 24 codes in double are 555 kB: they stay in the second-level cache while the directions pass.
 constexpr int64_t kCodesAtOnce = 24;
 
-// Numbers of the sample that directions are fitted to: 134 MB, 11,600 codes of 2,888.
+// Numbers of the sample that directions are fitted to, and of what it is along them: 134 MB, some 10,000
+// codes of 2,888.
 constexpr int64_t kSampleNumbers = int64_t{1} << 25;
 
 // A direction beyond the rank of the codes is orthogonal to them up to the rounding of its floats, so a share
@@ -28,20 +29,14 @@ constexpr double kLeastLength = 0x1p-36;
 
 std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
 
-double two_floats(double value) {
-  const auto high = static_cast<float>(value);
-  return static_cast<double>(high) +
-         static_cast<double>(static_cast<float>(value - static_cast<double>(high)));
-}
-
 struct MeanAndSample {
   std::vector<double> mean;   // (D)
   std::vector<float> sample;  // (S, D), evenly spread
 };
 
 // Sums of differences from the first code: where all are equal the mean is that code, to the bit.
-MeanAndSample mean_and_sample(const CodeSource& codes, int64_t dimension) {
-  const int64_t wanted = std::clamp<int64_t>(kSampleNumbers / dimension, 1, codes.rows);
+MeanAndSample mean_and_sample(const CodeSource& codes, int64_t dimension, int64_t components) {
+  const int64_t wanted = std::clamp<int64_t>(kSampleNumbers / (dimension + 2 * components), 1, codes.rows);
   MeanAndSample result;
   result.sample.reserve(as_size(wanted * dimension));
   std::vector<double> first, sum(as_size(dimension));
@@ -61,7 +56,7 @@ MeanAndSample mean_and_sample(const CodeSource& codes, int64_t dimension) {
   });
   result.mean.resize(sum.size());
   for (std::size_t i = 0; i < sum.size(); ++i) {
-    result.mean[i] = two_floats(first[i] + sum[i] / static_cast<double>(codes.rows));
+    result.mean[i] = TwoFloats(first[i] + sum[i] / static_cast<double>(codes.rows)).sum();
   }
   return result;
 }
@@ -99,7 +94,7 @@ CompactProjection fit_compact(const CodeSource& codes, int64_t dimension, int64_
   CompactProjection projection;
   projection.dimension = dimension;
   {
-    MeanAndSample of = mean_and_sample(codes, dimension);
+    MeanAndSample of = mean_and_sample(codes, dimension, components);
     projection.mean = std::move(of.mean);
     projection.directions = fit_projection(of.sample, dimension, components, pool).directions;
   }

@@ -2,9 +2,10 @@
 //
 //   y = P^T (c - mean),  z_j = y_j / deviation_j,  compact(c) = z / |z|                 m numbers
 //
-// A component without deviation is left zero. A code that is the mean, or has nothing along the directions,
-// has no direction of its own: all of its numbers are zero, so it is 1 from every other code and 0 from its
-// like. Euclidean distances of compact codes order as cosines do: |a - b|^2 = 2 - 2 a.b.
+// A component whose deviation is less than a millionth (2^-20) of the largest is left zero: what floats leak
+// into it is as much. A code that is the mean, or has nothing along the directions, has no direction of its
+// own: all of its numbers are zero, so it is 1 from every other code and 0 from its like. Euclidean distances
+// of compact codes order as cosines do: |a - b|^2 = 2 - 2 a.b.
 #pragma once
 
 #include <cstdint>
@@ -16,18 +17,29 @@
 
 namespace lookalike {
 
+// A double as a file of floats keeps it, to 48 bits.
+struct TwoFloats {
+  float high = 0, low = 0;
+
+  TwoFloats(float a, float b) : high(a), low(b) {}
+  explicit TwoFloats(double value)
+      : high(static_cast<float>(value)), low(static_cast<float>(value - static_cast<double>(high))) {}
+  double sum() const { return static_cast<double>(high) + static_cast<double>(low); }
+};
+
 struct CompactProjection {
   int64_t dimension = 0;          // D
   std::vector<double> mean;       // (D), each the sum of two floats, as a file keeps it
   std::vector<float> directions;  // (m, D), orthonormal up to rounding
-  std::vector<float> deviations;  // (m); 0: none, the component is left zero
+  std::vector<float> deviations;  // (m); 0: the component is left zero
 
   int64_t components() const { return static_cast<int64_t>(deviations.size()); }  // m
 };
 
 // Mean and deviations of all codes (rows, D) along the leading principal directions of an even sample of
 // them; 1 <= components <= D, rows >= 1. Three passes. The same bytes for any number of threads and any
-// blocks, on one instruction set. Memory: some 400 MB of sample at most, and a block.
+// blocks, on one instruction set. Memory: some 400 MB at most of sample and what it is turned to, the
+// directions in double, and a block.
 CompactProjection fit_compact(const CodeSource& codes, int64_t dimension, int64_t components,
                               ThreadPool& pool);
 

@@ -252,10 +252,12 @@ int64_t CatalogSearch::held_bytes() const { return state_->sketched ? state_->sk
 int64_t CatalogSearch::measured() const { return state_->measured; }
 
 CodeSource code_source(const CatalogReader& catalog) {
-  constexpr int64_t kBlockRows = 4096;
+  // 4096 of the network's codes: 47 MB.
+  constexpr int64_t kBlockNumbers = int64_t{3} << 22, kMostRows = 4096;
+  const int64_t rows = std::clamp<int64_t>(kBlockNumbers / catalog.dimension(), 1, kMostRows);
   CodeSource source;
   source.rows = catalog.rows();
-  source.for_each_block = [&catalog](const auto& visit) { catalog.for_each_block(kBlockRows, visit); };
+  source.for_each_block = [&catalog, rows](const auto& visit) { catalog.for_each_block(rows, visit); };
   return source;
 }
 

@@ -37,10 +37,6 @@ bool is_codes_name(std::string_view name) {
          name.find_first_not_of("0123456789abcdef", kBefore.size()) == kBefore.size() + kDigits;
 }
 
-// The two floats that a number of CompactProjection::mean is the sum of.
-float high_part(double value) { return static_cast<float>(value); }
-float low_part(double value) { return static_cast<float>(value - static_cast<double>(high_part(value))); }
-
 TensorFile tensors_of(const CompactProjection& projection) {
   const int64_t d = projection.dimension, m = projection.components();
   TensorFile file;
@@ -48,8 +44,9 @@ TensorFile tensors_of(const CompactProjection& projection) {
   file.tensors["deviations"] = {{m}, projection.deviations};
   Tensor high{{d}, {}}, low{{d}, {}};
   for (const double value : projection.mean) {
-    high.values.push_back(high_part(value));
-    low.values.push_back(low_part(value));
+    const TwoFloats parts(value);
+    high.values.push_back(parts.high);
+    low.values.push_back(parts.low);
   }
   file.tensors["mean"] = std::move(high);
   file.tensors["mean_low"] = std::move(low);
@@ -76,10 +73,21 @@ CompactProjection projection_of(const std::string& path, const TensorFile& file)
   projection.directions = directions.values;
   projection.deviations = tensor("deviations", 1).values;
   for (std::size_t i = 0; i < static_cast<std::size_t>(d); ++i) {
-    projection.mean.push_back(static_cast<double>(tensor("mean", 1).values[i]) +
-                              static_cast<double>(tensor("mean_low", 1).values[i]));
+    projection.mean.push_back(TwoFloats(tensor("mean", 1).values[i], tensor("mean_low", 1).values[i]).sum());
   }
   return projection;
+}
+
+TensorFile read_projection(const std::string& path) try {
+  return read_tensor_file(path);
+} catch (const Error& error) {
+  if (error.code() != ExitCode::kDamaged) throw;
+  throw damaged(path, "it is damaged or no projection");
+}
+
+std::string codes_path(const std::string& catalog, const TensorFile& projection) {
+  const auto name = projection.metadata.find("codes");
+  return compact_folder(catalog) + "/" + (name == projection.metadata.end() ? "" : name->second);
 }
 
 std::string codes_name(const CompactProjection& projection, const std::string& source) {
@@ -112,7 +120,9 @@ std::string compact_folder(const std::string& catalog) { return catalog + "/comp
 std::optional<CompactFile> CompactFile::open(const std::string& catalog) {
   const std::string path = projection_path(catalog);
   if (!exists(path)) return {};
-  const TensorFile file = read_tensor_file(path);
+  TensorFile file = read_projection(path);
+  // A build that ended in between has taken away the codes that the file named then.
+  if (!exists(codes_path(catalog, file))) file = read_projection(path);
   const auto text = [&](const char* key) {
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end()) throw damaged(path, fmt::format("it lacks the metadata {}", key));
@@ -189,14 +199,14 @@ void build_compact(const std::string& catalog, const CodeSource& codes, int64_t 
                    {"codes_checksum", publish_codes(folder + "/" + name, codes, compactor, pool)}};
   write_tensor_file(projection_path(catalog), file);
   for (const std::string& other : names_in(folder)) {
-    if (is_codes_name(other) && other != name) remove_file(folder + "/" + other);
+    if (is_codes_name(other) && other != name) remove_file(path_below(folder, other));
   }
 }
 
 void remove_compact(const std::string& catalog) {
   remove_file(projection_path(catalog));
   for (const std::string& name : names_in(compact_folder(catalog))) {
-    if (is_codes_name(name)) remove_file(compact_folder(catalog) + "/" + name);
+    if (is_codes_name(name)) remove_file(path_below(compact_folder(catalog), name));
   }
 }
 

@@ -64,7 +64,8 @@ void make_compact(const Talk& talk, const std::string& folder, int64_t numbers, 
       format_count(catalog.dimension()),
       without == 0
           ? ""
-          : fmt::format("; {} of them are zero, the codes do not vary there", format_count(without))));
+          : fmt::format("; {} of them are zero: along them the codes vary less than a millionth of the most",
+                        format_count(without))));
   progress.message(fmt::format("next: lookalike recommend -c {} --codes compact -o recommendations.csv",
                                shell_path(folder)));
 }

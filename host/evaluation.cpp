@@ -152,6 +152,7 @@ std::vector<Vectors> of_pictures(Device& device, const CatalogReader& catalog, c
   constexpr int64_t kShrunken = int64_t{3} * kShrunkenSide * kShrunkenSide;
   const auto count = static_cast<int64_t>(sample.rows.size());
   Vectors small{"shrunken pixels", kShrunken, {}}, colour{"mean colour", 3, {}};
+  small.values.reserve(sample.rows.size() * std::size_t{kShrunken});
   Vectors untrained{"untrained encoder", kCodeLength, {}};
   untrained.values.resize(sample.rows.size() * std::size_t{kCodeLength});
   device.set_parameters(initial_parameters(training_seed(catalog.model())));
@@ -185,10 +186,11 @@ Evaluation evaluate(Device& device, const CatalogReader& catalog, const Evaluati
   const Sample sample = sample_of(catalog, work.items, evaluation, progress);
   const std::vector<int> shared = shared_labels(sample, evaluation);
   if (shared.empty()) {
+    const bool all = evaluation.judged == evaluation.rows - evaluation.unlabelled;
     throw no_input_error(
-        fmt::format("no two of the {} items of {} share a label, so there is nothing to judge "
-                    "by; encode takes labels from folders or a CSV",
-                    catalog.rows(), catalog.folder()));
+        fmt::format("no two of the {} items {} {} share a label, so there is nothing to judge by; {}",
+                    evaluation.judged, all ? "with a label of" : "sampled of", catalog.folder(),
+                    all ? "encode takes labels from folders or a CSV" : "--items takes more"));
   }
   const auto add = [&](const Vectors& vectors) {
     evaluation.codes.push_back(judge(device, sample, shared, vectors, progress));
@@ -198,7 +200,8 @@ Evaluation evaluate(Device& device, const CatalogReader& catalog, const Evaluati
   try {
     compact.emplace(catalog.folder(), CodeKind::kCompact);
   } catch (const Error& error) {
-    if (error.code() != ExitCode::kUsage) throw;
+    // None, stale or damaged: what verify is for, and no reason to judge nothing.
+    if (error.code() != ExitCode::kUsage && error.code() != ExitCode::kDamaged) throw;
     evaluation.missing.push_back(error.what());
   }
   if (compact) add(codes_of(*compact, sample, "compact codes"));

@@ -29,14 +29,15 @@ struct Evaluation {
   int64_t rows = 0;        // of the catalog
   int64_t unlabelled = 0;  // of these, left out
   int64_t judged = 0;      // all others, or an even sample of them
-  int64_t alone = 0;       // judged that are the only ones of their label: in others' rankings, no queries
+  int64_t alone = 0;  // judged that are the only ones judged of their label: in others' rankings, no queries
   std::vector<JudgedLabel> labels;   // the largest first, then by name; those alone are not among them
   std::vector<JudgedCodes> codes;    // chance is the last
   std::vector<std::string> missing;  // what could not be judged, a line each with its reason
 };
 
 struct EvaluationWork {
-  int64_t items = 5000;  // judged at most, each compared with all others of them; 12 KB each
+  int64_t items =
+      5000;  // judged at most, each compared with all others of them; 4 D bytes each, 16 KB of pictures
 };
 
 // Called now and then with what is done of what; throws to stop.

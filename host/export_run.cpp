@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <iterator>
 #include <optional>
@@ -79,7 +80,7 @@ std::string head(const CatalogReader& catalog, ExportFormat format, const std::s
   const std::string name = quoted_name(table);
   std::string text = "SET client_encoding = 'UTF8';\nCREATE EXTENSION IF NOT EXISTS vector;\nBEGIN;\n";
   text += fmt::format(
-      "CREATE TABLE {} (position bigint PRIMARY KEY, id text NOT NULL UNIQUE, label text NOT NULL, code "
+      "CREATE TABLE {} (position bigint PRIMARY KEY, id text NOT NULL, label text NOT NULL, code "
       "vector({}) NOT NULL);\n",
       name, d);
   return text + fmt::format("COPY {} (position, id, label, code) FROM stdin;\n", name);
@@ -124,9 +125,7 @@ void add_row(const CatalogItem& item, std::span<const float> code, ExportFormat 
   }
 }
 
-void write_ids(const CatalogReader& catalog, const std::string& path) {
-  sweep_temporaries_of(path);
-  AtomicFile file(path);
+void write_ids(const CatalogReader& catalog, const std::string& path, AtomicFile& file) {
   catalog.for_each_item([&](const CatalogItem& item) {
     if (item.id.find_first_of("\r\n") != std::string::npos) {
       throw usage_error(fmt::format(
@@ -134,7 +133,18 @@ void write_ids(const CatalogReader& catalog, const std::string& path) {
     }
     file.write(item.id + '\n');
   });
-  file.commit();
+}
+
+// A name of one table, as it stands in the file: a control character could leave its comment.
+void check_table(const std::string& table) {
+  const bool plain = std::ranges::none_of(table, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+  if (plain && bytes_to_text(table) == table) return;
+  throw usage_error("--table is '" + table + "', take a name of UTF-8 text without control characters");
+}
+
+const std::string& swept(const std::string& path) {
+  sweep_temporaries_of(path);
+  return path;
 }
 
 }  // namespace
@@ -185,12 +195,14 @@ int run_export(const ExportCommandOptions& options) {
   const CatalogReader catalog(options.catalog, options.codes);
   const int64_t rows = catalog.rows();
   if (rows == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
-  if (!options.ids.empty()) write_ids(catalog, options.ids);
-  std::optional<AtomicFile> file;
-  if (options.output != "-") {
-    sweep_temporaries_of(options.output);
-    file.emplace(options.output);
+  check_table(options.table);
+  if (options.ids == "-" || (!options.ids.empty() && options.ids == options.output)) {
+    throw usage_error("--ids is '" + options.ids + "', take a file of its own");
   }
+  // Both before the work, and both published at its end.
+  std::optional<AtomicFile> file, ids;
+  if (options.output != "-") file.emplace(swept(options.output));
+  if (!options.ids.empty()) ids.emplace(swept(options.ids));
   Progress progress(options.talk, "export", rows);
   if (!catalog.complete()) {
     progress.message(fmt::format("warning: {} is not finished, {} of {} photos are written", options.catalog,
@@ -208,7 +220,9 @@ int run_export(const ExportCommandOptions& options) {
                                  file ? ", " + options.output + " is as it was" : ""));
     throw Interrupted(stop_signal());
   }
+  if (ids) write_ids(catalog, options.ids, *ids);
   if (file) file->commit();
+  if (ids) ids->commit();
   if (format == ExportFormat::kPgvector && catalog.dimension() > kMostIndexedNumbers) {
     progress.message(
         fmt::format("pgvector builds no index of more than {} numbers, --codes compact has fewer",

@@ -17,6 +17,13 @@ namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr int64_t kMaxHeaderBytes = 1 << 16;
+constexpr int64_t kMostColumns = 65'536;  // so that a few thousand rows fit in memory
+
+// Of a header that a stranger wrote.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kMost = 60;
+  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
+}
 
 Error damaged(const std::string& path, const std::string& what) {
   return damaged_error(path + ": " + what + ", write it again with numpy.save");
@@ -48,7 +55,8 @@ class HeaderText {
       } else {
         value = word();
       }
-      if (!found.emplace(key, value).second) throw damaged(path_, "its header has " + key + " twice");
+      if (!found.emplace(key, value).second)
+        throw damaged(path_, "its header has " + shortened(key) + " twice");
       if (!take(',')) {
         expect('}');
         break;
@@ -124,7 +132,7 @@ int number_bytes(const std::string& path, const std::string& descr) {
   throw usage_error(
       fmt::format("{} holds numbers of type '{}', import-codes takes float16, float32 and "
                   "float64, save x.astype('<f4')",
-                  path, descr));
+                  path, shortened(descr)));
 }
 
 }  // namespace
@@ -159,18 +167,23 @@ ForeignMatrix::ForeignMatrix(const std::string& path) : path_(path), file_(open_
   }
   number_bytes_ = number_bytes(path, entries.at("descr"));
   const std::string& order = entries.at("fortran_order");
-  if (order != "True" && order != "False") throw damaged(path, "its fortran_order is '" + order + "'");
+  if (order != "True" && order != "False")
+    throw damaged(path, "its fortran_order is '" + shortened(order) + "'");
   const std::string& shape_text = entries.at("shape");
   const auto shape = shape_text.starts_with('(') ? shape_of(shape_text) : std::nullopt;
-  if (!shape) throw damaged(path, "its shape is '" + shape_text + "'");
+  if (!shape) throw damaged(path, "its shape is '" + shortened(shape_text) + "'");
   if (shape->size() != 2 || shape->at(1) == 0) {
     throw usage_error(
         fmt::format("{} has the shape {}, import-codes takes (rows, numbers), save "
                     "x.reshape(len(x), -1)",
-                    path, shape_text));
+                    path, shortened(shape_text)));
   }
   rows_ = shape->at(0);
   columns_ = shape->at(1);
+  if (columns_ > kMostColumns) {
+    throw usage_error(
+        fmt::format("{} has {} numbers a row, import-codes takes at most {}", path, columns_, kMostColumns));
+  }
   if (order == "True" && rows_ > 1 && columns_ > 1) {
     throw usage_error(path + " is in Fortran order, save numpy.ascontiguousarray(x)");
   }

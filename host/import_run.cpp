@@ -27,23 +27,36 @@ constexpr int64_t kShardNumbers = int64_t{1} << 26;
 constexpr int64_t kPieceNumbers = int64_t{1} << 20;
 constexpr int64_t kMostShardRows = int64_t{1} << 17;
 
-std::vector<std::string> lines_of(const std::string& path) {
+// At most `most` and one more.
+std::vector<std::string> lines_of(const std::string& path, int64_t most) {
   const RegularFile file = open_regular(path);
   TextLines lines(file.descriptor.get(), path);
   std::vector<std::string> all;
-  for (std::string line; lines.next(line);) {
-    if (line.ends_with('\n')) line.pop_back();
-    if (line.ends_with('\r')) line.pop_back();
-    all.push_back(line);
+  try {
+    for (std::string line; std::ssize(all) <= most && lines.next(line);) {
+      if (line.ends_with('\n')) line.pop_back();
+      if (line.ends_with('\r')) line.pop_back();
+      all.push_back(line);
+    }
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kUsage) throw;
+    throw usage_error(
+        fmt::format("{}, line {} is no text, write it as UTF-8 with one a line", path, all.size() + 1));
   }
   return all;
 }
 
+// "3 ids", "more than 3 ids".
+std::string counted(const std::vector<std::string>& lines, int64_t most, const char* what) {
+  return std::ssize(lines) > most ? fmt::format("more than {} {}", most, what)
+                                  : fmt::format("{} {}", lines.size(), what);
+}
+
 std::vector<std::string> read_ids(const ImportCommandOptions& options, int64_t rows) {
-  std::vector<std::string> ids = lines_of(options.ids);
+  std::vector<std::string> ids = lines_of(options.ids, rows);
   if (std::ssize(ids) != rows) {
-    throw usage_error(fmt::format("{} has {} ids for the {} rows of {}, give one a line", options.ids,
-                                  ids.size(), rows, options.matrix));
+    throw usage_error(fmt::format("{} has {} for the {} rows of {}, give one a line", options.ids,
+                                  counted(ids, rows, "ids"), rows, options.matrix));
   }
   std::unordered_map<std::string_view, std::size_t> first;
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -60,11 +73,10 @@ std::vector<std::string> read_ids(const ImportCommandOptions& options, int64_t r
 
 std::vector<std::string> read_labels(const ImportCommandOptions& options, int64_t rows) {
   if (options.labels.empty()) return std::vector<std::string>(static_cast<std::size_t>(rows));
-  std::vector<std::string> labels = lines_of(options.labels);
+  std::vector<std::string> labels = lines_of(options.labels, rows);
   if (std::ssize(labels) != rows) {
-    throw usage_error(
-        fmt::format("{} has {} labels for the {} rows of {}, give one a line, which may be empty",
-                    options.labels, labels.size(), rows, options.matrix));
+    throw usage_error(fmt::format("{} has {} for the {} rows of {}, give one a line, which may be empty",
+                                  options.labels, counted(labels, rows, "labels"), rows, options.matrix));
   }
   return labels;
 }

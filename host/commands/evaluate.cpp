@@ -120,7 +120,7 @@ void say_counts(const Talk& talk, const EvaluateCommandOptions& options, const E
   }
   if (evaluation.alone > 0) {
     say(talk, "evaluate",
-        fmt::format("alone under their labels, so neighbours of others and no queries: {}",
+        fmt::format("alone among them under their labels, so neighbours of others and no queries: {}",
                     format_count(evaluation.alone)));
   }
   for (const std::string& missing : evaluation.missing) say(talk, "evaluate", "not judged: " + missing);
@@ -153,7 +153,9 @@ int run_evaluate(const EvaluateCommandOptions& options) {
           current = task;
         }
         progress->update(done, "");
-        if (stop_signal() != 0) throw Interrupted(stop_signal());
+        if (stop_signal() == 0) return;
+        progress->message(fmt::format("stopped by SIG{}", sigabbrev_np(stop_signal())));
+        throw Interrupted(stop_signal());
       });
   progress.reset();
   print_output(options.json ? json_text(evaluation) : table(evaluation));
@@ -169,7 +171,7 @@ void add_evaluate_command(CLI::App& app, Run& run) {
   CLI::App* command = app.add_subcommand("evaluate", kDescription);
   add_catalog_flag(*command, options.catalog);
   add_number(*command, "--items", options.items, "N",
-             "Items judged at most, evenly spread and compared with each other; 15 KB each");
+             "Items judged at most, evenly spread and compared with each other; 16 KB each");
   command->add_flag("--json", options.json, "JSON in place of the tables, every label with its own measures");
   add_device_flags(*command, options.device, options.threads);
   add_progress_flags(*command, options.progress, options.quiet);

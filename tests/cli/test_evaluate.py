@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -164,6 +165,15 @@ class EvaluateTest(shop.CommandTest):
         # Any order of the others is as likely: a share of R / (N - 1) has the label.
         chance = numpy.mean([(kept.count(label) - 1) / (len(kept) - 1) for label in kept if kept.count(label) > 1])
         self.assertAlmostEqual(result["codes"][-1]["precision_at_1"], chance, places=12)
+
+    def test_damaged_compact_codes_are_told_and_left_out(self):
+        broken = self.root / "broken"
+        shutil.copytree(self.catalog, broken)
+        (broken / "compact" / "projection.safetensors").write_text("junk")
+        result, said = self.evaluate(broken)
+        self.assertNotIn("compact codes", self.named(result))
+        self.assertIn("projection.safetensors", said)
+        self.assertIn("lookalike compact", said)
 
     def test_no_labels_to_judge_by(self):
         none = self.root / "none"

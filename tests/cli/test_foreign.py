@@ -2,11 +2,13 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 import warnings
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy
 
 import shop
+from test_memory import peak_memory
 
 try:
     with warnings.catch_warnings():
@@ -143,7 +146,7 @@ class ForeignTest(shop.CommandTest):
     def test_ids_and_labels_must_fit(self):
         lines = list(self.ids)
         for name, change, texts in (
-                ("few", lines[:-1], ["299 ids", "300 rows"]), ("many", lines + ["x"], ["301 ids"]),
+                ("few", lines[:-1], ["299 ids", "300 rows"]), ("many", lines + ["x"], ["more than 300 ids"]),
                 ("twice", lines[:-1] + [lines[4]], ["lines 5 and 300"]),
                 ("empty", lines[:9] + [""] + lines[10:], ["line 10 is empty"])):
             (self.root / f"{name}.txt").write_text("\n".join(change) + "\n")
@@ -159,6 +162,43 @@ class ForeignTest(shop.CommandTest):
         self.write("whole.npy", numpy.zeros((ROWS, 3), dtype=numpy.int32))
         self.assert_fails(self.imported("whole.npy", "-o", self.root / "no"), 2, "astype")
         self.assertFalse((self.root / "no").exists())
+
+    @unittest.skipIf(os.environ.get("LOOKALIKE_SANITIZE"), "a sanitizer keeps what is freed")
+    def test_memory_does_not_grow_with_the_matrix(self):
+        peaks = {}
+        for rows in (500, 20000):  # 4 and 164 MB, and half of that as float32
+            matrix, ids, catalog = (self.root / f"{rows}.{name}" for name in ("npy", "txt", "catalog"))
+            numpy.save(matrix, random_codes(rows, 1024).astype("<f8"))
+            ids.write_text("".join(f"row {i}\n" for i in range(rows)))
+            peaks[rows] = [peak_memory("import-codes", matrix, "--ids", ids, "-o", catalog, "-q"),
+                           peak_memory("export", "-c", catalog, "-o", self.root / "large.npy", "-q")]
+        for small, large in zip(peaks[500], peaks[20000]):
+            # Ids, and the ledger's part of each row of a shard: well below 1 KB a row.
+            self.assertLess(large - small, 20e6, peaks)
+
+    def test_pieces_and_shards_follow_each_other(self):
+        """A shard is 131,072 rows at most: two and a piece, the second of them cut off in a first run."""
+        rows = 2 * 131072 + 3
+        codes = (numpy.arange(rows, dtype=numpy.int64) * 7919 % 4001 / 8).astype(numpy.float16).reshape(-1, 1)
+        self.write("long.npy", codes)
+        (self.root / "long.txt").write_text("".join(f"row {i}\n" for i in range(rows)))
+        words = ["import-codes", "long.npy", "--ids", "long.txt", "-o", "long", "-q"]
+        with subprocess.Popen([shop.PROGRAM, *words], cwd=self.root) as child:
+            while child.poll() is None and not (self.root / "long" / "codes" / "codes_00000.npy").exists():
+                time.sleep(0.001)
+            child.kill()
+        shards = sorted(p.name for p in (self.root / "long" / "codes").glob("codes_*.npy"))
+        self.assertLess(len(shards), 3, "it was done before it was killed")
+        done = shop.run(*words, cwd=self.root, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        recorded = shop.query(self.root / "long", "SELECT rows FROM shards ORDER BY shard")
+        self.assertEqual(recorded, [(131072,), (131072,), (3,)])
+        self.assertEqual(shop.run("verify", self.root / "long").returncode, 0)
+        done = self.export("-", "--format", "csv", catalog=self.root / "long")
+        table = [line.split(",") for line in done.stdout.decode().splitlines()[1:]]
+        self.assertEqual([row[0] for row in table], [f"row {i}" for i in range(rows)])
+        self.assertEqual(numpy.array([row[2] for row in table], dtype=numpy.float32).tolist(),
+                         codes[:, 0].astype(numpy.float32).tolist())
 
     def test_windows_line_ends(self):
         (self.root / "dos.txt").write_bytes("\r\n".join(self.ids).encode() + b"\r\n")
@@ -201,6 +241,22 @@ class ForeignTest(shop.CommandTest):
         done = shop.run("export", "-c", self.catalog, "-o", kept, "--codes", "compact", text=True)
         self.assert_fails(done, 2, "no compact codes")
         self.assertEqual(kept.read_bytes(), b"before")
+        # One that fails when both files are open.
+        (self.root / "one.txt").write_text("a\n")
+        self.write("wider.npy", random_codes(rows=1, numbers=16001))
+        wide = self.root / "wider"
+        self.assertEqual(self.imported("wider.npy", "-o", wide, ids="one.txt").returncode, 0)
+        sql, ids = self.root / "kept.sql", self.root / "kept.txt"
+        for path in (sql, ids):
+            path.write_bytes(b"before")
+        self.assert_fails(shop.run("export", "-c", wide, "-o", sql, "--ids", ids, text=True), 2, "16001")
+        self.assert_fails(shop.run("export", "-c", wide, "-o", "no/x.npy", "--ids", ids, cwd=self.root, text=True), 5,
+                          "no/x.npy")
+        self.assertEqual((sql.read_bytes(), ids.read_bytes()), (b"before", b"before"))
+        self.assert_fails(shop.run("export", "-c", wide, "-o", ids, "--ids", ids, "--format", "npy", text=True), 2,
+                          "--ids")
+        for table in ("x\nDROP TABLE y;--", "x\x7f"):
+            self.assert_fails(shop.run("export", "-c", self.catalog, "-o", sql, "--table", table, text=True), 2, "--table")
         self.assert_fails(shop.run("export", "-c", self.catalog, "-o", "codes.xyz", text=True), 2, ".fvecs")
         self.assert_fails(shop.run("export", "-c", self.catalog, "-o", "-", text=True), 2, "--format")
 
