@@ -1,8 +1,9 @@
 // Exact search of a catalog's codes in memory, for bench/peers: prints one JSON object a line, first for
 // building the sketches, then one for each line "QUERIES SECONDS" read from standard input.
 //   search_rate CATALOG -k 10 --threads 2 [--rows N]
-// Query i is the code of row 7919 i mod rows. numbers 0: the plain scan, without sketches.
-#include <fmt/core.h>
+// Query i is the code of row 7919 i mod rows; a line's searches are repeated, with the queries that follow,
+// for SECONDS and their median is printed. numbers 0: the plain scan, without sketches.
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -108,34 +109,35 @@ int measure(const Options& options) {
 
   int64_t count = 0;
   for (double seconds = 0; std::cin >> count >> seconds;) {
-    std::vector<float> queries;
-    for (int64_t q = 0; q < count; ++q) {
-      const auto code = some_codes(codes, q * 7919 % rows, 1);
-      queries.insert(queries.end(), code.begin(), code.end());
-    }
-    int64_t measured = 0;
-    const auto search = [&] {
+    std::vector<double> times;
+    std::vector<Neighbour> first;
+    double measured = 0, searches = 0;
+    // Other queries each time: a single one would be timed with its rows in the caches.
+    for (const auto began = Clock::now(); times.empty() || since(began) < seconds; ++searches) {
+      std::vector<float> queries;
+      for (int64_t q = 0; q < count; ++q) {
+        const auto code = some_codes(codes, (std::ssize(times) * count + q) * 7919 % rows, 1);
+        queries.insert(queries.end(), code.begin(), code.end());
+      }
+      const auto start_of_one = Clock::now();
       TopK best(count, options.k);
       if (sketched.plan) {
-        measured = nearest_by_sketch(catalog, queries, {}, best, pool);
+        measured += static_cast<double>(nearest_by_sketch(catalog, queries, {}, best, pool));
       } else {
         SearchBlock block;
         block.queries = queries;
         block.rows = codes;
         nearest_on_cpu(block, best, pool);
       }
-      return best.take(0).size();
-    };
-    search();
-    std::vector<double> times;
-    for (const auto began = Clock::now(); times.empty() || since(began) < seconds;) {
-      const auto one = Clock::now();
-      search();
-      times.push_back(since(one));
+      times.push_back(since(start_of_one));
+      if (first.empty()) first = best.take(0);
     }
     std::sort(times.begin(), times.end());
-    fmt::print("{{\"queries\": {}, \"milliseconds\": {:.4f}, \"measured\": {:.1f}}}\n", count,
-               times[times.size() / 2] * 1e3, static_cast<double>(measured) / static_cast<double>(count));
+    std::vector<int64_t> found;
+    for (const Neighbour& neighbour : first) found.push_back(neighbour.row);
+    fmt::print("{{\"queries\": {}, \"milliseconds\": {:.4f}, \"measured\": {:.1f}, \"first\": [{}]}}\n",
+               count, times[times.size() / 2] * 1e3, measured / searches / static_cast<double>(count),
+               fmt::join(found, ", "));
     std::fflush(stdout);
   }
   return 0;

@@ -226,7 +226,7 @@ TEST(NearestBySketch, RoundingToFloatLosesNoRow) {
     Rows rows;
     for (int64_t i = 0; i < 2500; ++i) {
       const int64_t place = 2 * (i * 1237 % 2500) + odd;
-      rows.insert(rows.end(), {960 + static_cast<float>(place) * u, 0.0F});
+      rows.insert(rows.end(), {960 + static_cast<float>(place) * u, 50.0F});
     }
     return rows;
   };
