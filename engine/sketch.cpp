@@ -49,7 +49,7 @@ SketchProjection first_components(const SketchProjection& projection, int64_t co
 
 Sketcher::Sketcher(SketchProjection projection) : projection_(std::move(projection)) {
   const int64_t d = projection_.dimension, m = d > 0 ? projection_.components() : 0;
-  if (d < 1 || m < 1 || m > d || std::ssize(projection_.mean) != d ||
+  if (d < 1 || d > kMostSketchedDimension || m < 1 || m > d || std::ssize(projection_.mean) != d ||
       std::ssize(projection_.directions) != m * d) {
     throw std::invalid_argument("a sketch's projection is not (m, D) with a mean of D");
   }
@@ -129,7 +129,7 @@ void Sketcher::sketch_some(const float* codes, int64_t count, float* sketches, d
     const double length = std::sqrt(square) * (1 + 0x1p-30);
     const double rest_error = std::min(std::sqrt(eta) * length, rest > 0 ? eta * square / rest : HUGE_VAL);
     errors[r] = (std::sqrt(lost) + along_error * length + 1.01 * rest_error) * (1 + 0x1p-30);
-    if (!(largest <= static_cast<double>(std::numeric_limits<float>::max()))) {
+    if (!std::isfinite(square) || !(largest <= static_cast<double>(std::numeric_limits<float>::max()))) {
       std::fill_n(out, m + 1, 0.0F);
       errors[r] = HUGE_VAL;
     }

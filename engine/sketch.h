@@ -14,6 +14,10 @@
 
 namespace lookalike {
 
+// Of codes that sketches are made of: up to here the slack that the search and Sketcher allow for their own
+// arithmetic covers D roundings of 2^-53 many times over.
+inline constexpr int64_t kMostSketchedDimension = 1 << 15;
+
 struct SketchProjection {
   int64_t dimension = 0;          // D
   std::vector<float> mean;        // (D)
@@ -33,7 +37,8 @@ SketchProjection first_components(const SketchProjection& projection, int64_t co
 
 class Sketcher {
  public:
-  // Throws std::invalid_argument for shapes that do not fit or numbers that are not finite.
+  // Throws std::invalid_argument for shapes that do not fit, D above kMostSketchedDimension or numbers that
+  // are not finite.
   explicit Sketcher(SketchProjection projection);
 
   const SketchProjection& projection() const { return projection_; }
@@ -41,8 +46,8 @@ class Sketcher {
   double stretch() const { return stretch_; }                    // sqrt(1 + d (1 + d)), rounded up
 
   // codes (n, D) -> sketches (n, size) and errors (n), both overwritten. errors[i] >= |stored - s(codes[i])|
-  // whatever rounding did; infinite, and the sketch zero, for a code too large for a float's sketch. Last
-  // bits differ between instruction sets, not with threads or n.
+  // whatever rounding did; infinite, and the sketch zero, for a code that is too large for a float's sketch
+  // or not finite. Last bits differ between instruction sets, not with threads or n.
   void sketch(std::span<const float> codes, ThreadPool& pool, std::span<float> sketches,
               std::span<double> errors) const;
 

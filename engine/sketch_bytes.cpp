@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -11,6 +12,7 @@ namespace lookalike {
 namespace {
 
 constexpr double kLargest = 127;
+constexpr auto kMostFloat = static_cast<double>(std::numeric_limits<float>::max());
 
 std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
 
@@ -22,6 +24,13 @@ double number_of(std::span<const float> sketch, int64_t n, int64_t i) {
     square += static_cast<double>(value) * static_cast<double>(value);
   }
   return std::sqrt(square);
+}
+
+// The value that `percent` of the others do not pass.
+double rank_of(std::vector<double> values, std::size_t percent) {
+  const auto rank = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) * percent / 100);
+  std::nth_element(values.begin(), rank, values.end());
+  return *rank;
 }
 
 }  // namespace
@@ -62,23 +71,26 @@ ByteSketcher fit_byte_sketcher(std::span<const float> sample, int64_t size, int6
   if (count < 1 || count * size != std::ssize(sample) || n < 1) {
     throw std::invalid_argument("8-bit sketches need a sample (S, size)");
   }
-  std::vector<double> values;  // (S, n)
+  std::vector<double> values(as_size(n * count));  // (n, S)
   for (int64_t r = 0; r < count; ++r) {
     for (int64_t i = 0; i < n; ++i) {
-      values.push_back(number_of(sample.subspan(as_size(r * size), as_size(size)), n, i));
+      values[as_size(i * count + r)] = number_of(sample.subspan(as_size(r * size), as_size(size)), n, i);
     }
   }
-  std::vector<double> sums(as_size(n));
-  for (std::size_t i = 0; i < values.size(); ++i)
-    sums[i % sums.size()] += values[i] / static_cast<double>(count);
-  const std::vector<float> centre(sums.begin(), sums.end());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = std::abs(values[i] - static_cast<double>(centre[i % centre.size()]));
+  std::vector<float> centre;
+  std::vector<double> farthest(as_size(count));  // of each row's numbers from the centre
+  for (int64_t i = 0; i < n; ++i) {
+    const auto of_number = std::span(values).subspan(as_size(i * count), as_size(count));
+    const double median = rank_of({of_number.begin(), of_number.end()}, 50);
+    // The length of numbers that fit in a float may not.
+    centre.push_back(static_cast<float>(std::clamp(median, -kMostFloat, kMostFloat)));
+    for (int64_t r = 0; r < count; ++r) {
+      const double apart = std::abs(of_number[as_size(r)] - static_cast<double>(centre.back()));
+      farthest[as_size(r)] = std::max(farthest[as_size(r)], apart);
+    }
   }
-  const auto rank = static_cast<std::ptrdiff_t>((values.size() - 1) * 999 / 1000);
-  std::nth_element(values.begin(), values.begin() + rank, values.end());
-  const double reach = values[as_size(rank)];
-  return {centre, reach > 0 ? reach / kLargest : 1.0};
+  const double reach = rank_of(std::move(farthest), 95);
+  return {std::move(centre), reach > 0 ? reach / kLargest : 1.0};
 }
 
 }  // namespace lookalike

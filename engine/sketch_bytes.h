@@ -33,8 +33,9 @@ class ByteSketcher {
   double rounding_;  // of this arithmetic itself
 };
 
-// For sketches like those of sample (S, size), S >= 1: at most `numbers` bytes, the sample's mean in the
-// centre, and a step at which one number in a thousand is clipped.
+// For sketches like those of sample (S, size), S >= 1: at most `numbers` bytes, each number's median in the
+// centre, and a step at which nothing is clipped of 95 rows in 100. Rows far out of the ordinary change
+// neither.
 ByteSketcher fit_byte_sketcher(std::span<const float> sample, int64_t size, int64_t numbers);
 
 }  // namespace lookalike

@@ -25,13 +25,15 @@ constexpr int64_t kQueriesAtOnce = 512;
 constexpr int64_t kQueriesAThread = 6;
 
 constexpr std::size_t kMostWaiting = 2048;
+constexpr int64_t kAhead = 4;  // sketches that are asked for at once
 // Up to this k a thread's first block gives a first limit: the k rows of the highest scores are measured.
 constexpr int64_t kMostSeeds = 64;
 // Blocks before the first measuring of what waits, and how many times as many before each further one.
 constexpr int64_t kFirstLook = 4;
 constexpr int64_t kLookGrowth = 4;
 
-// Room for what a handful of operations in double, and squared_distance itself, can be off.
+// Room for what a handful of operations in double can be off, and squared_distance itself: a square passes at
+// most D / 8 + 5 roundings of 2^-53, which is 2^-40.9 at kMostSketchedDimension.
 constexpr double kSlack = 0x1p-37;
 
 std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
@@ -52,7 +54,7 @@ struct Range {
 
 struct Scratch {
   std::vector<uint8_t> block;
-  std::vector<float> sketch, code, next_code;
+  std::vector<float> sketches, code, next_code;
   std::vector<int32_t> least;
   std::vector<cpu::SketchHit> hits;
 };
@@ -102,7 +104,7 @@ class Search {
     }
     scratch_.resize(as_size(pool.threads()));
     for (Scratch& scratch : scratch_) {
-      scratch.sketch.resize(as_size(size_));
+      scratch.sketches.resize(as_size(kAhead * size_));
       scratch.code.resize(as_size(d_));
       scratch.next_code.resize(as_size(d_));
     }
@@ -138,7 +140,7 @@ class Search {
   void settle(int64_t q, TopK& best, std::vector<Candidate>& waiting, Scratch& scratch) {
     look(q, best, waiting, scratch);
     std::sort(waiting.begin(), waiting.end());
-    measure(q, best, waiting, waiting.size(), scratch);
+    measure(q, best, q, waiting, waiting.size(), scratch);
     waiting = {};
   }
 
@@ -177,8 +179,8 @@ class Search {
     }
     for (int64_t q = queries.begin; q < queries.end; ++q) {
       std::vector<Candidate>& highest = waiting[as_size(q)];
-      TopK apart(q + 1, k_);
-      measure(q, apart, highest, highest.size(), scratch);
+      TopK apart(1, k_);
+      measure(q, apart, 0, highest, highest.size(), scratch);
       highest.clear();
     }
   }
@@ -186,16 +188,29 @@ class Search {
   void scan_group(Range queries, const SketchBlock& block, int64_t first_row, int64_t row, TopK& best,
                   Waiting& waiting, Scratch& scratch) {
     const int64_t found = hits_of_group(queries, block, row, scratch);
-    for (int64_t i = 0; i < found; ++i) {
-      const cpu::SketchHit& hit = scratch.hits[as_size(i)];
-      if (row + hit.row >= block.rows) continue;
-      const int64_t of_catalog = first_row + row + hit.row;
-      if (!allowed(of_catalog)) continue;
+    const auto not_wanted = [&](const cpu::SketchHit& hit) {
+      return row + hit.row >= block.rows || !allowed(first_row + row + hit.row);
+    };
+    const auto end = std::remove_if(scratch.hits.begin(), scratch.hits.begin() + found, not_wanted);
+    const int64_t wanted = end - scratch.hits.begin();
+    // Sketches are on their way into the cache while those before them are compared.
+    const float* sketches[kAhead] = {};
+    for (int64_t i = 0; i < wanted + kAhead - 1; ++i) {
+      if (i < wanted) {
+        const int64_t place = i % kAhead;
+        sketches[place] =
+            catalog_.sketch(first_row + row + scratch.hits[as_size(i)].row,
+                            std::span(scratch.sketches).subspan(as_size(place * size_), as_size(size_)));
+        cpu::prefetch(sketches[place], size_);
+      }
+      const int64_t ready = i - (kAhead - 1);
+      if (ready < 0) continue;
+      const cpu::SketchHit& hit = scratch.hits[as_size(ready)];
       const int64_t q = queries.begin + hit.query;
-      const float bound = lower_bound(q, block, of_catalog, scratch);
+      const float bound = lower_bound(q, block, sketches[ready % kAhead]);
       if (static_cast<double>(bound) > limit(q)) continue;
       std::vector<Candidate>& of_query = waiting[as_size(q)];
-      of_query.push_back({bound, of_catalog});
+      of_query.push_back({bound, first_row + row + hit.row});
       if (of_query.size() < kMostWaiting) continue;
       look(q, best, of_query, scratch);
       if (of_query.size() > kMostWaiting / 2) settle(q, best, of_query, scratch);
@@ -208,14 +223,15 @@ class Search {
   void look(int64_t q, TopK& best, std::vector<Candidate>& waiting, Scratch& scratch) {
     const std::size_t some = std::min(as_size(k_), waiting.size());
     std::partial_sort(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(some), waiting.end());
-    measure(q, best, waiting, some, scratch);
+    measure(q, best, q, waiting, some, scratch);
     waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(some));
     const double most = limit(q);
     std::erase_if(waiting, [&](const Candidate& c) { return static_cast<double>(c.bound) > most; });
   }
 
   // The first `some` of `waiting`, ascending by bound.
-  void measure(int64_t q, TopK& best, const std::vector<Candidate>& waiting, std::size_t some,
+  // What is near goes to list `list` of `best`.
+  void measure(int64_t q, TopK& best, int64_t list, const std::vector<Candidate>& waiting, std::size_t some,
                Scratch& scratch) {
     const float* query = queries_.data() + q * d_;
     int64_t measured = 0;
@@ -238,8 +254,8 @@ class Search {
                             "encode again with --force");
       }
       if (distance <= most) {
-        best.insert(q, {distance, row});
-        lower_limit(q, best.limit(q));
+        best.insert(list, {distance, row});
+        lower_limit(q, best.limit(list));
       }
       ++measured;
       code = next;
@@ -275,9 +291,8 @@ class Search {
   }
 
   // Of the squared distance of a row, by its sketch in float, rounded down; 0 where nothing is known.
-  float lower_bound(int64_t q, const SketchBlock& block, int64_t row, Scratch& scratch) const {
-    const float apart =
-        cpu::sketch_distance(sketches_.data() + q * size_, catalog_.sketch(row, scratch.sketch), size_);
+  float lower_bound(int64_t q, const SketchBlock& block, const float* sketch) const {
+    const float apart = cpu::sketch_distance(sketches_.data() + q * size_, sketch, size_);
     const double least = std::sqrt(cpu::least_sketch_distance(apart, size_));
     const double far =
         (least * (1 - kSlack) - of_queries_[as_size(q)].error - block.error) / catalog_.sketcher->stretch();

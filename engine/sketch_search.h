@@ -21,11 +21,14 @@ struct SketchSearchOptions {
 };
 
 // Merges every allowed row within `most` into each query's k best; queries (Q, D), finite; best (Q lists).
-// Returns how many rows were measured in full, over all queries, which depends on the number of threads; the
-// lists do not. Throws E_DAMAGED naming a row that is measured and not finite.
+// Returns how many rows were measured in full, over all queries: where several threads share few queries that
+// differs from run to run, as one profits from what another has found. The lists never do. Throws E_DAMAGED
+// naming a row that is measured and not finite.
 //
 // Many queries: each thread takes some of them and scans all blocks. Few: each thread takes some of the
-// blocks. Memory: 2048 candidates of 16 bytes for each of at most 512 queries a thread.
+// blocks. Memory: Q (4 size + bytes + 64) for sketches; for each thread 2048 candidates of 16 bytes and 64
+// hits of 12 for each of at most 512 queries; with few queries (fewer than 6 a thread) also threads x Q lists
+// of k.
 int64_t nearest_by_sketch(const SketchedCatalog& catalog, std::span<const float> queries,
                           const SketchSearchOptions& options, TopK& best, ThreadPool& pool);
 

@@ -17,7 +17,7 @@ constexpr int64_t kSmallest = 16;  // numbers of a sketch
 // in 8 bits, and one number of a sketch, or of a row, that is fetched and compared.
 constexpr double kPlainSeconds = 1 / 45e9;
 constexpr double kByteSeconds = 1 / 120e9;
-constexpr double kSketchSeconds = 5e-10;
+constexpr double kSketchSeconds = 1e-9;
 constexpr double kMeasureSeconds = 3.5e-10;
 
 std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }

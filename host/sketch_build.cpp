@@ -18,6 +18,7 @@ namespace lookalike {
 namespace {
 
 constexpr int64_t kSample = 2048;
+constexpr int64_t kSampleNumbers = 1 << 24;  // 64 MB, three times and again in double while it is taken apart
 constexpr int64_t kMostComponents = 255;
 
 struct Stop {};
@@ -26,7 +27,8 @@ std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
 
 // Rows at even steps through the catalog.
 std::vector<float> sample_of(const CatalogReader& catalog) {
-  const int64_t count = std::min(kSample, catalog.rows()), d = catalog.dimension();
+  const int64_t d = catalog.dimension();
+  const int64_t count = std::min({kSample, kSampleNumbers / d, catalog.rows()});
   std::vector<float> sample(as_size(count * d));
   for (int64_t i = 0; i < count; ++i) {
     // In parts, so that no product passes 64 bits.
@@ -74,6 +76,7 @@ class BlockGatherer {
 
 // Nothing where no sketch pays.
 std::optional<SketchPlan> make_plan(const CatalogReader& catalog, ThreadPool& pool) {
+  if (catalog.dimension() > kMostSketchedDimension) return {};
   const std::vector<float> sample = sample_of(catalog);
   const int64_t most = std::min(kMostComponents, catalog.dimension());
   SketchProjection projection = fit_projection(sample, catalog.dimension(), most, pool);

@@ -28,9 +28,10 @@ struct SketchReport {
 };
 
 // Makes CATALOG/sketch/sketches.bin unless it is there for these codes; force makes it anyway. Under the
-// catalog's lock. A sample of at most 2,048 rows gives the projection and its size; then one pass over the
-// codes. The same bytes for any number of threads on one instruction set. report (rows done) returning false
-// stops. Memory: the sample three times and a block of 1,024 rows, 100 MB for codes of 2,888 numbers.
+// catalog's lock. A sample of at most 2,048 rows and 64 MB gives the projection and its size; then one pass
+// over the codes. The same bytes for any number of threads on one instruction set. report (rows done)
+// returning false stops. None pays for codes of more than 32,768 numbers. Memory: the sample three times and
+// a block of 1,024 rows, 100 MB for codes of 2,888 numbers.
 SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool force,
                             const std::function<bool(int64_t rows)>& report);
 

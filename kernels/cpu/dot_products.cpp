@@ -25,6 +25,10 @@ constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Numbers<T>()));
 constexpr int64_t kTileQueries = 3;
 constexpr int64_t kTileRows = 4;
 
+// Elements of a tile's seven vectors that are taken at once: they stay in the first-level cache.
+template <class T>
+constexpr int64_t kPiece = 4096 / static_cast<int64_t>(sizeof(T));
+
 template <class T>
 HWY_INLINE void Step(const T* const* queries, const T* const* rows, int64_t i,
                      VecOf<T> (&sums)[kTileQueries][kTileRows]) {
@@ -55,31 +59,44 @@ void Tail(const T* const* queries, const T* const* rows, int64_t first, int64_t 
   Step<T>(q, r, 0, sums);
 }
 
+// Adds the sums over elements first .. first + n - 1 to dots, or puts them there.
 template <class T>
-HWY_INLINE void Dots(const T* queries, int64_t query_count, const T* rows, int64_t row_count,
-                     int64_t dimension, T* dots) {
-  const int64_t whole = dimension - dimension % kLanes<T>;
+HWY_INLINE void Piece(const T* queries, int64_t query_count, const T* rows, int64_t row_count,
+                      int64_t dimension, int64_t first, int64_t n, T* dots) {
+  const int64_t whole = n - n % kLanes<T>;
   for (int64_t r0 = 0; r0 < row_count; r0 += kTileRows) {
     for (int64_t q0 = 0; q0 < query_count; q0 += kTileQueries) {
       // At the edges the last query or row is taken again instead of one that is not there.
       const T* q[kTileQueries];
       const T* r[kTileRows];
       for (int64_t a = 0; a < kTileQueries; ++a)
-        q[a] = queries + std::min(q0 + a, query_count - 1) * dimension;
-      for (int64_t b = 0; b < kTileRows; ++b) r[b] = rows + std::min(r0 + b, row_count - 1) * dimension;
+        q[a] = queries + std::min(q0 + a, query_count - 1) * dimension + first;
+      for (int64_t b = 0; b < kTileRows; ++b)
+        r[b] = rows + std::min(r0 + b, row_count - 1) * dimension + first;
 
       VecOf<T> sums[kTileQueries][kTileRows];
       for (auto& of_query : sums)
         for (auto& sum : of_query) sum = hn::Zero(Numbers<T>());
       for (int64_t i = 0; i < whole; i += kLanes<T>) Step<T>(q, r, i, sums);
-      if (whole < dimension) Tail<T>(q, r, whole, dimension - whole, sums);
+      if (whole < n) Tail<T>(q, r, whole, n - whole, sums);
 
       for (int64_t a = 0; a < std::min(kTileQueries, query_count - q0); ++a) {
         for (int64_t b = 0; b < std::min(kTileRows, row_count - r0); ++b) {
-          dots[(q0 + a) * row_count + r0 + b] = hn::GetLane(hn::SumOfLanes(Numbers<T>(), sums[a][b]));
+          T& dot = dots[(q0 + a) * row_count + r0 + b];
+          const T sum = hn::GetLane(hn::SumOfLanes(Numbers<T>(), sums[a][b]));
+          dot = first == 0 ? sum : dot + sum;
         }
       }
     }
+  }
+}
+
+template <class T>
+HWY_INLINE void Dots(const T* queries, int64_t query_count, const T* rows, int64_t row_count,
+                     int64_t dimension, T* dots) {
+  for (int64_t first = 0; first == 0 || first < dimension; first += kPiece<T>) {
+    Piece<T>(queries, query_count, rows, row_count, dimension, first, std::min(kPiece<T>, dimension - first),
+             dots);
   }
 }
 

@@ -115,6 +115,21 @@ TEST(ByteSketcher, GivesLowerBoundsOfTheDistancesOfSketches) {
   }
 }
 
+// Ten numbers fit in a float where their length does not.
+TEST(FitByteSketcher, TakesLengthsBeyondAFloat) {
+  const ByteSketcher sketcher = fit_byte_sketcher(Rows(400, 3e38F), 20, 11);
+  EXPECT_EQ(sketcher.centre().back(), std::numeric_limits<float>::max());
+}
+
+TEST(FitByteSketcher, IsNotLedByRowsOutOfTheOrdinary) {
+  Rows rows = test::random_floats(1000 * 20, -1, 1, 3);
+  const ByteSketcher before = fit_byte_sketcher(rows, 20, 12);
+  for (std::size_t r = 0; r < 1000; r += 50) rows[r * 20] = 1e9F;
+  const ByteSketcher after = fit_byte_sketcher(rows, 20, 12);
+  EXPECT_LT(after.step(), before.step() * 1.1);
+  EXPECT_LT(std::abs(after.centre()[0]), 0.2F);
+}
+
 TEST(PackSketches, ScoresAreDistances) {
   const Case c = cases()[1];
   const ByteSketcher sketcher = fit_byte_sketcher(c.rows, c.size, c.bytes);

@@ -91,7 +91,12 @@ Rows queries_of(const Case& c, int64_t count) {
     const auto begin = c.rows.begin() + (q * 37 + rows - 1) % rows * c.d;
     queries.insert(queries.end(), begin, begin + c.d);
   }
-  const Rows others = test::random_floats((count - count / 2) * c.d, -1, 1, 99);
+  // Among them the largest of cases().
+  for (const int64_t row : {50, 51, 77}) {
+    if (row >= rows || std::ssize(queries) >= count * c.d) continue;
+    queries.insert(queries.end(), c.rows.begin() + row * c.d, c.rows.begin() + (row + 1) * c.d);
+  }
+  const Rows others = test::random_floats(count * c.d - std::ssize(queries), -1, 1, 99);
   queries.insert(queries.end(), others.begin(), others.end());
   return queries;
 }
@@ -239,6 +244,40 @@ TEST(NearestBySketch, RoundingToFloatLosesNoRow) {
           << odd << ", " << k;
     }
   }
+}
+
+// |s|^2 = 4 x^2 + 9 x^2 = 13 x^2, and sqrt(13) is the stretch; every byte is exact.
+TEST(NearestBySketch, StretchIsPaidByTheBytesToo) {
+  Case c = {"line", {}, 4, 1};
+  for (int64_t r = 0; r < 2000; ++r) {
+    c.rows.insert(c.rows.end(), {static_cast<float>(r * 7 % 43), 0.0F, 0.0F, 0.0F});
+  }
+  test::MemoryCatalog catalog(c.rows, {4, Rows(4, 0.0F), {2.0F, 0.0F, 0.0F, 0.0F}});
+  // Bytes of [2x, 3x] for x up to 42.
+  catalog.use(ByteSketcher({0.0F, 0.0F}, 1));
+  const Rows queries(c.rows.begin(), c.rows.begin() + 50 * c.d);
+  for (const int64_t k : {50, 60, 200}) {
+    ASSERT_EQ(find(catalog.view(), queries, k, 1, 50).lists, brute_force(c, queries, k)) << k;
+  }
+}
+
+TEST(NearestBySketch, RowsOutOfTheOrdinarySpoilNoOthers) {
+  Case c = {"outliers", clustered(5000, 24, 40, 0, 1, 12), 24, 8};
+  for (int64_t r = 0; r < 5000; r += 500) {
+    for (int64_t i = 0; i < c.d; ++i) c.rows[static_cast<std::size_t>(r * c.d + i)] *= 1e5F;
+  }
+  SketchProjection projection = fitted({"", clustered(5000, 24, 40, 0, 1, 12), 24, 8});
+  const test::MemoryCatalog catalog(c.rows, projection);
+  const Rows queries(c.rows.begin() + 1 * c.d, c.rows.begin() + 101 * c.d);
+  const SketchedCatalog view = catalog.view();
+  int64_t compared = 0;
+  SketchedCatalog counted = view;
+  counted.sketch = [&](int64_t row, std::span<float> scratch) {
+    ++compared;
+    return view.sketch(row, scratch);
+  };
+  EXPECT_EQ(find(counted, queries, 10, 1, 100).lists, brute_force(c, queries, 10));
+  EXPECT_LT(compared, 100 * 5000 / 4) << "of 500,000";
 }
 
 class NearestBySketchOn : public test::TargetTest {};

@@ -189,6 +189,18 @@ TEST(Sketcher, TellsWhereASketchHasNoRoomInAFloat) {
   for (const float value : got.sketches) EXPECT_TRUE(std::isfinite(value));
 }
 
+TEST(Sketcher, KnowsNothingOfACodeThatIsNotFinite) {
+  const Case c = cases()[0];
+  const Sketcher sketcher(fitted(c));
+  for (const float value : {std::nanf(""), HUGE_VALF}) {
+    Rows row(c.rows.begin(), c.rows.begin() + c.dimension);
+    row[5] = value;
+    const Sketched got = sketch_all(sketcher, row, 1);
+    EXPECT_TRUE(std::isinf(got.errors[0]));
+    for (const float number : got.sketches) EXPECT_EQ(number, 0.0F);
+  }
+}
+
 TEST(Sketcher, FirstComponentsAreASketchOfTheirOwn) {
   const Case c = cases()[2];
   const Sketcher whole(fitted(c)), part(first_components(fitted(c), 7));
@@ -235,6 +247,8 @@ TEST(FitProjection, RefusesShapesThatDoNotFit) {
   SketchProjection projection = fit_projection(rows, 4, 2, pool);
   projection.directions[3] = std::nanf("");
   EXPECT_THROW(Sketcher{projection}, std::invalid_argument);
+  const Rows long_row(static_cast<std::size_t>(kMostSketchedDimension + 1), 0.0F);
+  EXPECT_THROW(Sketcher({kMostSketchedDimension + 1, long_row, long_row}), std::invalid_argument);
 }
 
 }  // namespace
