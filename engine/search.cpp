@@ -64,7 +64,8 @@ std::vector<std::vector<Neighbour>> search(Device& device, const SearchQueries& 
 
   // One more than asked for: a query's own row, if it is there, is then left out.
   SearchLimits wider = limits;
-  wider.k = std::min(catalog.rows, std::min(k, catalog.rows) + (queries.self_rows.empty() ? 0 : 1));
+  const bool leave_out = !queries.self_rows.empty() && !queries.keep_self;
+  wider.k = std::min(catalog.rows, std::min(k, catalog.rows) + (leave_out ? 1 : 0));
   std::vector<std::vector<Neighbour>> results(as_size(count));
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t batch = std::min(kBatch, count - first);
@@ -73,7 +74,7 @@ std::vector<std::vector<Neighbour>> search(Device& device, const SearchQueries& 
         queries.dimension, catalog, wider);
     for (int64_t q = 0; q < batch; ++q) {
       auto list = best.take(q);
-      const int64_t self = queries.self_rows.empty() ? -1 : queries.self_rows[as_size(first + q)];
+      const int64_t self = leave_out ? queries.self_rows[as_size(first + q)] : -1;
       std::erase_if(list, [&](const Neighbour& neighbour) { return neighbour.row == self; });
       if (std::ssize(list) > k) list.resize(as_size(k));
       results[as_size(first + q)] = std::move(list);

@@ -34,6 +34,7 @@ struct SearchQueries {
   std::vector<int64_t>
       self_rows;  // (Q) the query's own row, left out of its result; -1: none. Empty: none for all
   int64_t dimension = kCodeLength;  // D
+  bool keep_self = false;           // own rows stay in the results
 };
 
 // Each query's k nearest rows within the limits, ascending by (squared distance, row); fewer only where there

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "host/code_rows.h"
 #include "host/interrupt.h"
 #include "host/memory.h"
+#include "host/row_filter.h"
 #include "host/search_memory.h"
 #include "host/shell_word.h"
 #include "host/sketch_build.h"
@@ -146,6 +148,7 @@ struct CatalogSearch::State {
   std::optional<SketchedCodes> sketched;
   std::optional<ThreadPool> pool;
   SearchMemory memory;
+  std::optional<RowFilter> filter;
   int64_t measured = 0;
   bool ready = false;  // what is to be held is
 
@@ -159,11 +162,15 @@ struct CatalogSearch::State {
                     shell_path(catalog.folder())));
   }
 
+  void choose_rows() {
+    const NeighbourWish& wish = options.wish;
+    if (wish.where.empty() && !wish.exclude_label_of_query) return;
+    filter.emplace(catalog, wish.where, wish.exclude_label_of_query);
+    if (filter->rows() == 0) say("warning: no photo of the catalog fulfils --where");
+  }
+
   void open() {
-    if (device.facts().kind == "cuda" || catalog.kind() != CodeKind::kPlain ||
-        catalog.rows() < kFewestSketchedRows) {
-      return;
-    }
+    if (device.facts().kind == "cuda" || !may_have_sketches(catalog)) return;
     std::string why;
     std::unique_ptr<SketchFile> file = open_sketches(catalog, &why);
     if (!file) {
@@ -179,7 +186,7 @@ struct CatalogSearch::State {
     SearchDemand demand;
     demand.rows = catalog.rows();
     demand.dimension = catalog.dimension();
-    demand.k = options.k;
+    demand.k = options.wish.k;
     demand.at_once = options.at_once;
     demand.threads = options.threads > 0 ? options.threads : usable_cores();
     if (sketched) {
@@ -187,7 +194,8 @@ struct CatalogSearch::State {
       demand.block_bytes = sketched->file().block_bytes();
     }
     const int64_t taken = resident_bytes();
-    const int64_t budget = options.memory > 0 ? options.memory : taken + free_memory_bytes() / 2;
+    const int64_t free = std::max(taken + free_memory_bytes() / 2, least_search_memory(demand, taken));
+    const int64_t budget = options.wish.memory > 0 ? options.wish.memory : free;
     memory = plan_search_memory(demand, budget, taken);
   }
 
@@ -208,6 +216,16 @@ struct CatalogSearch::State {
     if (options.watch && !options.watch(share)) throw SearchStopped();
   }
 
+  std::vector<std::vector<Neighbour>> search_rows(const SearchQueries& queries, const SearchLimits& limits) {
+    CodeSource source = plain();
+    if (sketched) {
+      source.nearest = [this](std::span<const float> codes, const SearchLimits& wanted, TopK& best) {
+        return sketched && by_sketch(codes, wanted, best);
+      };
+    }
+    return search(device, queries, source, limits);
+  }
+
   bool by_sketch(std::span<const float> queries, const SearchLimits& limits, TopK& best) {
     watch(0);
     try {
@@ -225,9 +243,28 @@ struct CatalogSearch::State {
   }
 };
 
+SearchLimits limits_of(const NeighbourWish& wish) {
+  SearchLimits limits;
+  limits.k = wish.k;
+  limits.most = wish.most;
+  return limits;
+}
+
+double squared_limit(double distance) {
+  double square = distance * distance;
+  while (std::sqrt(square) > distance) square = std::nextafter(square, 0.0);
+  // Several squares have the same root; an infinite one has none.
+  for (double next = std::nextafter(square, HUGE_VAL); std::sqrt(next) <= distance;
+       next = std::nextafter(square, HUGE_VAL)) {
+    square = next;
+  }
+  return square;
+}
+
 CatalogSearch::CatalogSearch(const CatalogReader& catalog, Device& device,
                              const CatalogSearchOptions& options)
-    : state_(new State{catalog, device, options, {}, {}, {}, 0, false}) {
+    : state_(new State{catalog, device, options, {}, {}, {}, {}, 0, false}) {
+  state_->choose_rows();
   state_->open();
   state_->plan();
 }
@@ -237,13 +274,15 @@ CatalogSearch::~CatalogSearch() = default;
 std::vector<std::vector<Neighbour>> CatalogSearch::nearest(const SearchQueries& queries,
                                                            const SearchLimits& limits) {
   State& state = *state_;
-  CodeSource source = state.plain();
-  if (state.sketched) {
-    source.nearest = [&state](std::span<const float> codes, const SearchLimits& wanted, TopK& best) {
-      return state.sketched && state.by_sketch(codes, wanted, best);
-    };
-  }
-  return search(state.device, queries, source, limits);
+  if (!state.filter) return state.search_rows(queries, limits);
+  return state.filter->search(queries, limits,
+                              [&state](const SearchQueries& some, const SearchLimits& allowed) {
+                                return state.search_rows(some, allowed);
+                              });
+}
+
+std::vector<std::vector<Neighbour>> CatalogSearch::nearest(const SearchQueries& queries) {
+  return nearest(queries, limits_of(state_->options.wish));
 }
 
 int64_t CatalogSearch::at_once() const { return state_->memory.at_once; }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,12 +16,28 @@
 
 namespace lookalike {
 
+inline constexpr int64_t kAllNeighbours = std::numeric_limits<int64_t>::max();
+
+// Which neighbours a user wants.
+struct NeighbourWish {
+  int64_t k = 10;                                         // at most
+  double most = std::numeric_limits<double>::infinity();  // squared distance beyond which none is wanted
+  std::string where = {};               // condition that they fulfil (host/where_filter.h); empty: all do
+  bool exclude_label_of_query = false;  // none with the label of a query that is an item and has one
+  int64_t memory = 0;  // bytes that the process may take at its peak; 0: half of what is free
+};
+
+// k and radius of a wish.
+SearchLimits limits_of(const NeighbourWish& wish);
+
+// The largest squared distance whose root is at most `distance`, finite and not negative.
+double squared_limit(double distance);
+
 struct CatalogSearchOptions {
   int threads = 0;      // 0: one for each core
   int64_t queries = 1;  // that will be asked for in all; many make it hold what fits
   int64_t at_once = 1;  // of them in one call, at most
-  int64_t k = 10;       // neighbours of a query, at most
-  int64_t memory = 0;   // bytes that the process may take at its peak; 0: half of what the machine has free
+  NeighbourWish wish = {};
   std::function<void(const std::string& text)> notice =
       {};  // told of sketches that cannot be used, and what to do
   // Share done of a pass over the catalog, now and then, by the caller's thread; false stops.
@@ -36,8 +53,10 @@ class CatalogSearch {
   CatalogSearch(const CatalogReader& catalog, Device& device, const CatalogSearchOptions& options);
   ~CatalogSearch();
 
-  // As search(): exact, the same bytes with and without sketches. More than at_once() queries take more
-  // memory than was planned.
+  // As search() among the rows that the wish allows: exact, the same bytes with and without sketches. The
+  // second has limits of its own beside the wish's filters. More than at_once() queries, or more neighbours
+  // than the wish's, take more memory than was planned.
+  std::vector<std::vector<Neighbour>> nearest(const SearchQueries& queries);
   std::vector<std::vector<Neighbour>> nearest(const SearchQueries& queries, const SearchLimits& limits);
 
   int64_t at_once() const;     // queries in one call that the memory is enough for

@@ -1,6 +1,9 @@
 #include "host/code_rows.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "host/ledger.h"
@@ -21,7 +24,10 @@ void CodeRows::read(int64_t row, std::span<float> out) const {
       std::upper_bound(shards_.begin(), shards_.end(), row,
                        [](int64_t wanted, const CodeShard& shard) { return wanted < shard.first_row; });
   const auto shard = static_cast<std::size_t>(after - shards_.begin()) - 1;
-  file_of(shard)->read_rows(row - shards_[shard].first_row, 1, out);
+  const int64_t within = row - shards_[shard].first_row;
+  file_of(shard)->read_rows(within, 1, out);
+  if (std::all_of(out.begin(), out.end(), [](float value) { return std::isfinite(value); })) return;
+  throw damaged_catalog(shards_[shard].path, fmt::format("row {} has a number that is not finite", within));
 }
 
 std::shared_ptr<NpyReader> CodeRows::file_of(std::size_t shard) const {

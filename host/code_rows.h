@@ -17,7 +17,8 @@ class CodeRows {
   // shards: CatalogReader::code_shards(); dimension: of a code.
   CodeRows(std::vector<CodeShard> shards, int64_t dimension);
 
-  // out (D), overwritten. Numbers are not checked for being finite.
+  // out (D), overwritten. Throws E_DAMAGED for a number that is not finite: it would drop its row from
+  // results.
   void read(int64_t row, std::span<float> out) const;
 
  private:

@@ -12,6 +12,8 @@ CodesOfRows codes_of_rows(const CatalogReader& catalog) {
   };
 }
 
+int64_t k_to_collapse(int64_t k) { return std::min(k, kAllNeighbours - kMoreToCollapse) + kMoreToCollapse; }
+
 LimitedSearch searched_by(CatalogSearch& search) {
   return [&search](const SearchQueries& queries, const SearchLimits& limits) {
     const int64_t d = queries.dimension, count = std::ssize(queries.codes) / d;
@@ -20,6 +22,7 @@ LimitedSearch searched_by(CatalogSearch& search) {
       const int64_t some = std::min(search.at_once(), count - first);
       SearchQueries piece;
       piece.dimension = d;
+      piece.keep_self = queries.keep_self;
       piece.codes =
           queries.codes.subspan(static_cast<std::size_t>(first * d), static_cast<std::size_t>(some * d));
       if (!queries.self_rows.empty()) {

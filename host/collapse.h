@@ -14,6 +14,9 @@ namespace lookalike {
 // Of the kind that the catalog was opened on; the catalog must outlive it.
 CodesOfRows codes_of_rows(const CatalogReader& catalog);
 
+// Neighbours that are looked for at first where k are to be shown.
+int64_t k_to_collapse(int64_t k);
+
 // search.nearest in pieces of search.at_once() queries; `search` must outlive it.
 LimitedSearch searched_by(CatalogSearch& search);
 

@@ -87,8 +87,8 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
   asked.threads = options.threads;
   asked.queries = rows;
   asked.at_once = std::min(options.block_queries, rows);
-  asked.k = options.collapse ? options.k + kMoreToCollapse : options.k;
-  asked.memory = options.memory;
+  asked.wish = options.wish;
+  if (options.collapse) asked.wish.k = k_to_collapse(options.wish.k);
   asked.notice = callbacks.notice;
   if (callbacks.report) {  // before each block: one pass over a large catalog takes minutes
     asked.watch = [&](double share) {
@@ -99,8 +99,6 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
   CollapsedSearch collapsed(catalog, searched_by(search), options.collapse);
 
   RecommendationResult result;
-  SearchLimits limits;
-  limits.k = options.k;
   if (options.format == TableFormat::kCsv) callbacks.write("id,rank,neighbour_id,distance\n");
   std::vector<float> codes;
   SearchQueries queries;
@@ -108,7 +106,7 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
     for (; first < rows; first += count) {
       count = std::min(search.at_once(), rows - first);
       read_queries(catalog, first, count, codes, queries);
-      const auto found = collapsed.nearest(queries, limits);
+      const auto found = collapsed.nearest(queries, limits_of(options.wish));
       for (int64_t i = 0; i < count; ++i) {
         const auto& neighbours = found[static_cast<std::size_t>(i)];
         callbacks.write(item_lines(first + i, neighbours, ids, options.format));

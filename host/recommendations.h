@@ -13,6 +13,7 @@
 
 #include "engine/device.h"
 #include "host/catalog.h"
+#include "host/catalog_search.h"
 
 namespace lookalike {
 
@@ -22,12 +23,11 @@ enum class TableFormat { kCsv, kJsonLines };
 TableFormat table_format(const std::string& output);
 
 struct RecommendationOptions {
-  int64_t k = 10;                       // neighbours an item; all others where there are fewer
+  NeighbourWish wish = {};
   std::optional<double> collapse = {};  // distance that links near-duplicates, of which one is shown
   TableFormat format = TableFormat::kCsv;
   int64_t block_queries = 4096;  // items compared in one pass over the catalog, fewer where memory is short
   int threads = 0;               // 0: one for each core
-  int64_t memory = 0;            // bytes at the peak; 0: what suits the machine
 };
 
 struct RecommendationCallbacks {

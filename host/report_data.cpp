@@ -66,7 +66,7 @@ void add_neighbours(Device& device, const CatalogReader& catalog, const ReportWo
   }
   CatalogSearchOptions options;
   options.queries = options.at_once = std::ssize(data.items);
-  options.k = work.collapse ? k + kMoreToCollapse : k;
+  options.wish.k = work.collapse ? k_to_collapse(k) : k;
   options.watch = [&](double share) {
     progress("neighbours", static_cast<int64_t>(share * static_cast<double>(catalog.rows())), catalog.rows());
     return true;

@@ -40,8 +40,12 @@ int64_t search_bytes(const SearchDemand& demand, int64_t at_once, int64_t block_
          block_rows * demand.dimension * 4;
 }
 
+int64_t least_search_memory(const SearchDemand& demand, int64_t taken) {
+  return taken + kRoom + search_bytes(demand, 1, kLeastBlockRows);
+}
+
 SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int64_t taken) {
-  const int64_t least = taken + kRoom + search_bytes(demand, 1, kLeastBlockRows);
+  const int64_t least = least_search_memory(demand, taken);
   if (budget < least) {
     throw usage_error(fmt::format("--memory is {}M, which is too little for this search, take {}M or more",
                                   budget / kMiB, (least + kRoom) / kMiB + 1));

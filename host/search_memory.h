@@ -24,6 +24,9 @@ struct SearchMemory {
 // codes.
 int64_t search_bytes(const SearchDemand& demand, int64_t at_once, int64_t block_rows);
 
+// The least budget that plan_search_memory takes.
+int64_t least_search_memory(const SearchDemand& demand, int64_t taken);
+
 // Of `budget` bytes for the process, of which it has taken `taken` already. Throws E_USAGE, naming the least
 // that is enough, where that is more.
 SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int64_t taken);

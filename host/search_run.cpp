@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include "engine/error.h"
 #include "host/atomic_file.h"
@@ -23,15 +25,30 @@
 namespace lookalike {
 namespace {
 
-struct Hit {
-  CatalogItem item;
-  double distance = 0;  // Euclidean
-};
-
+// Items are read where they are shown: a result may be the whole catalog.
 struct Result {
   std::string name;                 // as asked for
   std::optional<CatalogItem> item;  // where the query is one
-  std::vector<Hit> hits;
+  std::vector<Neighbour> neighbours;
+};
+
+double distance(const Neighbour& neighbour) { return std::sqrt(neighbour.squared_distance); }
+
+// Text on its way to standard output.
+class Output {
+ public:
+  void add(std::string_view text) {
+    text_ += text;
+    if (text_.size() >= kSome) flush();
+  }
+  void flush() {
+    print_output(text_);
+    text_.clear();
+  }
+
+ private:
+  static constexpr std::size_t kSome = 1 << 20;
+  std::string text_;
 };
 
 void say(const SearchCommandOptions& options, const std::string& text) { say(options.talk, "search", text); }
@@ -41,17 +58,17 @@ std::vector<Result> find(const SearchCommandOptions& options, const QuerySet& qu
   CatalogSearchOptions how;
   how.threads = options.threads;
   how.queries = how.at_once = std::ssize(queries.names);
-  how.k = options.collapse ? options.k + kMoreToCollapse : options.k;
+  how.wish = options.wish;
+  if (options.collapse) how.wish.k = k_to_collapse(options.wish.k);
   how.notice = [&](const std::string& text) { say(options, text); };
   CatalogSearch search(catalog, device, how);
   SearchQueries asked;
   asked.codes = queries.codes;
   asked.dimension = catalog.dimension();
-  if (!options.include_self) asked.self_rows = queries.rows;
+  if (!options.include_self || options.wish.exclude_label_of_query) asked.self_rows = queries.rows;
+  asked.keep_self = options.include_self;
   CollapsedSearch collapsed(catalog, searched_by(search), options.collapse);
-  SearchLimits limits;
-  limits.k = options.k;
-  const auto found = collapsed.nearest(asked, limits);
+  auto found = collapsed.nearest(asked, limits_of(options.wish));
   if (search.by_sketch()) {
     say(options, fmt::format("{} of {} photos measured in full{}", format_count(search.measured()),
                              format_count(catalog.rows()),
@@ -63,9 +80,7 @@ std::vector<Result> find(const SearchCommandOptions& options, const QuerySet& qu
     Result result;
     result.name = queries.names[q];
     if (queries.rows[q] >= 0) result.item = catalog.item(queries.rows[q]);
-    for (const Neighbour& neighbour : found[q]) {
-      result.hits.push_back({catalog.item(neighbour.row), std::sqrt(neighbour.squared_distance)});
-    }
+    result.neighbours = std::move(found[q]);
     results.push_back(std::move(result));
   }
   return results;
@@ -81,36 +96,41 @@ std::string padded(const std::string& text, std::size_t width) {
   return text + std::string(width - std::min(width, columns(text)), ' ');
 }
 
-std::string table(const Result& result) {
+void print_table(const Result& result, const CatalogReader& catalog, Output& output) {
   std::size_t width = columns("label");
-  for (const Hit& hit : result.hits) width = std::max(width, columns(printable(hit.item.label)));
+  for (const Neighbour& neighbour : result.neighbours) {
+    width = std::max(width, columns(printable(catalog.item(neighbour.row).label)));
+  }
   std::string text = "query  " + printable(result.item ? result.item->id : result.name);
   if (result.item && !result.item->label.empty())
     text += fmt::format("  ({})", printable(result.item->label));
-  text += fmt::format("\n  rank    distance  {}  id\n", padded("label", width));
-  for (std::size_t i = 0; i < result.hits.size(); ++i) {
-    const Hit& hit = result.hits[i];
-    text += fmt::format("  {:>4}  {:>10.4f}  {}  {}\n", i + 1, hit.distance,
-                        padded(printable(hit.item.label), width), printable(hit.item.id));
+  output.add(text + fmt::format("\n  rank    distance  {}  id\n", padded("label", width)));
+  for (std::size_t i = 0; i < result.neighbours.size(); ++i) {
+    const CatalogItem item = catalog.item(result.neighbours[i].row);
+    output.add(fmt::format("  {:>4}  {:>10.4f}  {}  {}\n", i + 1, distance(result.neighbours[i]),
+                           padded(printable(item.label), width), printable(item.id)));
   }
-  return text;
 }
 
-std::string json_line(const Result& result) {
+void print_json_line(const Result& result, const CatalogReader& catalog, Output& output) {
   using nlohmann::ordered_json;
-  ordered_json neighbours = ordered_json::array();
-  for (std::size_t i = 0; i < result.hits.size(); ++i) {
-    const Hit& hit = result.hits[i];
-    neighbours.push_back({{"rank", i + 1},
-                          {"id", bytes_to_text(hit.item.id)},
-                          {"label", bytes_to_text(hit.item.label)},
-                          {"path", bytes_to_text(hit.item.path)},
-                          {"distance", hit.distance}});
+  ordered_json head = {{"query", bytes_to_text(result.name)}, {"id", nullptr}};
+  if (result.item) head["id"] = bytes_to_text(result.item->id);
+  std::string text = head.dump();
+  text.back() = ',';  // in place of the brace
+  output.add(text);
+  output.add("\"neighbours\":[");
+  for (std::size_t i = 0; i < result.neighbours.size(); ++i) {
+    const CatalogItem item = catalog.item(result.neighbours[i].row);
+    const ordered_json one = {{"rank", i + 1},
+                              {"id", bytes_to_text(item.id)},
+                              {"label", bytes_to_text(item.label)},
+                              {"path", bytes_to_text(item.path)},
+                              {"distance", distance(result.neighbours[i])}};
+    if (i > 0) output.add(",");
+    output.add(one.dump());
   }
-  ordered_json line = {{"query", bytes_to_text(result.name)}, {"id", nullptr}};
-  if (result.item) line["id"] = bytes_to_text(result.item->id);
-  line["neighbours"] = std::move(neighbours);
-  return line.dump() + '\n';
+  output.add("]}\n");
 }
 
 std::vector<PictureRow> picture_rows(const std::vector<Result>& results, const QuerySet& queries,
@@ -127,10 +147,11 @@ std::vector<PictureRow> picture_rows(const std::vector<Result>& results, const Q
     row.query.name = result.item ? result.item->id : result.name;
     const auto begin = reconstructions.begin() + static_cast<std::ptrdiff_t>(q) * kImageBytes;
     row.reconstruction.pixels.assign(begin, begin + kImageBytes);
-    for (const Hit& hit : result.hits) {
-      const std::string label = hit.item.label.empty() ? "" : "  " + hit.item.label;
-      row.neighbours.push_back({thumbnail_pixels(catalog.thumbnail(hit.item.row)),
-                                fmt::format("{:.2f}{}", hit.distance, label), hit.item.id});
+    for (const Neighbour& neighbour : result.neighbours) {
+      const CatalogItem item = catalog.item(neighbour.row);
+      const std::string label = item.label.empty() ? "" : "  " + item.label;
+      row.neighbours.push_back({thumbnail_pixels(catalog.thumbnail(neighbour.row)),
+                                fmt::format("{:.2f}{}", distance(neighbour), label), item.id});
     }
     rows.push_back(std::move(row));
   }
@@ -160,21 +181,21 @@ int run_search(const SearchCommandOptions& options) {
   const QuerySet queries = resolve_queries(options.queries, catalog, *device);
   if (!queries.warning.empty()) say(options, "warning: " + queries.warning);
   const std::vector<Result> results = find(options, queries, catalog, *device);
-  if (options.k > catalog.rows()) {
+  if (options.wish.k != kAllNeighbours && options.wish.k > catalog.rows()) {
     say(options, fmt::format("the catalog has {} photos, fewer than the {} neighbours asked for",
-                             format_count(catalog.rows()), format_count(options.k)));
+                             format_count(catalog.rows()), format_count(options.wish.k)));
   }
   if (picture) {
     const std::vector<uint8_t> png = search_picture(picture_rows(results, queries, catalog, *device));
     picture->write(std::as_bytes(std::span(png)));
     picture->commit();
   }
-  std::string text;
+  Output output;
   for (std::size_t q = 0; q < results.size(); ++q) {
-    if (!options.json && q > 0) text += '\n';
-    text += options.json ? json_line(results[q]) : table(results[q]);
+    if (!options.json && q > 0) output.add("\n");
+    options.json ? print_json_line(results[q], catalog, output) : print_table(results[q], catalog, output);
   }
-  print_output(text);
+  output.flush();
   if (picture) say(options, "picture: " + options.picture);
   return static_cast<int>(ExitCode::kDone);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/catalog.h"
+#include "host/catalog_search.h"
 #include "host/progress.h"
 
 namespace lookalike {
@@ -14,8 +15,8 @@ namespace lookalike {
 struct SearchCommandOptions {
   std::vector<std::string> queries;  // ids of the catalog or photo files, in this order of trial
   std::string catalog;               // folder
-  int64_t k = 5;                     // neighbours a query
-  bool include_self = false;         // keep an item in its own result
+  NeighbourWish wish = {};
+  bool include_self = false;  // keep an item in its own result
   CodeKind codes = CodeKind::kPlain;
   std::optional<double> collapse;  // distance that links near-duplicates, of which one is shown
   bool json = false;               // JSON lines in place of the table

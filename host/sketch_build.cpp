@@ -76,7 +76,6 @@ class BlockGatherer {
 
 // Nothing where no sketch pays.
 std::optional<SketchPlan> make_plan(const CatalogReader& catalog, ThreadPool& pool) {
-  if (catalog.dimension() > kMostSketchedDimension) return {};
   const std::vector<float> sample = sample_of(catalog);
   const int64_t most = std::min(kMostComponents, catalog.dimension());
   SketchProjection projection = fit_projection(sample, catalog.dimension(), most, pool);
@@ -87,12 +86,17 @@ std::optional<SketchPlan> make_plan(const CatalogReader& catalog, ThreadPool& po
 
 }  // namespace
 
+bool may_have_sketches(const CatalogReader& catalog) {
+  return catalog.kind() == CodeKind::kPlain && catalog.rows() >= kFewestSketchedRows &&
+         catalog.dimension() <= kMostSketchedDimension;
+}
+
 SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool force,
                             const std::function<bool(int64_t rows)>& report) {
   const std::string path = sketch_path(catalog.folder());
-  if (catalog.rows() < kFewestSketchedRows) {
+  if (!may_have_sketches(catalog)) {
     if (exists(path)) remove_file(path);  // of a larger catalog that was here
-    return {SketchOutcome::kTooFewRows, 0, 0};
+    return {SketchOutcome::kNone, 0, 0};
   }
   std::string why;
   if (!force) {

@@ -13,12 +13,15 @@ namespace lookalike {
 // Fewer rows are searched as fast without.
 inline constexpr int64_t kFewestSketchedRows = 1024;
 
+// Whether a catalog can have sketches that pay: of enough rows, of plain codes that are not too long.
+bool may_have_sketches(const CatalogReader& catalog);
+
 enum class SketchOutcome {
   kMade,
-  kFresh,       // there already, of these codes
-  kTooFewRows,  // nothing is there now
-  kNonePays,    // the file says so
-  kStopped,     // what was there still is
+  kFresh,     // there already, of these codes
+  kNone,      // this catalog has none
+  kNonePays,  // the file says so
+  kStopped,   // what was there still is
 };
 
 struct SketchReport {
@@ -30,7 +33,7 @@ struct SketchReport {
 // Makes CATALOG/sketch/sketches.bin unless it is there for these codes; force makes it anyway. Under the
 // catalog's lock. A sample of at most 2,048 rows and 64 MB gives the projection and its size; then one pass
 // over the codes. The same bytes for any number of threads on one instruction set. report (rows done)
-// returning false stops. None pays for codes of more than 32,768 numbers. Memory: the sample three times and
+// returning false stops. Memory: the sample three times and
 // a block of 1,024 rows, 100 MB for codes of 2,888 numbers.
 SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool force,
                             const std::function<bool(int64_t rows)>& report);

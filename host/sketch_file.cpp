@@ -24,7 +24,7 @@ static_assert(std::endian::native == std::endian::little, "numbers are written a
 constexpr std::array<char, 8> kMagic = {'L', 'K', 'S', 'K', 'E', 'T', 'C', 'H'};
 constexpr uint32_t kVersion = 1;
 // Far above any sketch or code that pays, and what keeps every product of sizes below within 64 bits.
-constexpr uint64_t kMostNumbers = cpu::kMostSketchBytes, kMostDimension = 1 << 24,
+constexpr uint64_t kMostNumbers = cpu::kMostSketchBytes, kMostDimension = kMostSketchedDimension,
                    kMostRows = uint64_t{1} << 40;
 constexpr uint32_t kMostSections = 64;
 constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
@@ -167,7 +167,8 @@ Layout read_layout(const std::string& path, const RegularFile& file) {
   if (header.sections > kMostSections || header.dimension < 1 || header.dimension > kMostDimension ||
       header.numbers == 1 || header.numbers > kMostNumbers ||
       (header.numbers > 0 && header.numbers - 1 > header.dimension) || header.bytes > header.numbers ||
-      (header.numbers > 0 && header.bytes == 0) || header.rows > kMostRows) {
+      (header.numbers > 0 && header.bytes == 0) || (header.numbers == 0 && header.sections > 0) ||
+      header.rows > kMostRows) {
     throw damaged(path, "its header has sizes that no catalog has");
   }
   layout.sections.resize(header.sections);
@@ -331,6 +332,10 @@ SketchBlock SketchFile::block(int64_t index, std::vector<uint8_t>& scratch) cons
   if (head.rows != static_cast<uint64_t>(rows) ||
       head.rest != block_digest(head, block.halves, block.bytes)) {
     throw damaged(path_, fmt::format("block {} does not fit its checksum", index));
+  }
+  // A checksum proves transport, not sense: narrower bounds would lose rows.
+  if (!(block.error >= 0 && block.byte_error >= block.error)) {
+    throw damaged(path_, fmt::format("block {} has bounds that are none", index));
   }
   return block;
 }

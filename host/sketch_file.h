@@ -9,7 +9,8 @@
 // over names that it does not know.
 //   projection  float32 mean (D), directions (m, D)
 //   scale       f64 step, float32 centre (n) of the 8-bit sketches (engine/sketch_bytes.h)
-//   blocks      for each 1,024 rows: f64 error, f64 byte error (engine/sketch_blocks.h), u64 rows, 24 bytes of
+//   blocks      for each 1,024 rows: f64 error, f64 byte error (engine/sketch_blocks.h), u64 rows, 24 bytes
+//   of
 //               zeros, XXH3-128 of the rest of the block; int32 halves (groups, 64), u8 bytes (groups,
 //               stored / 4, 64, 4); groups = ceil(rows / 64), stored = n up to a multiple of 4. Then, for
 //               each row, its sketch (m + 1) in float32 and the XXH3-64 of these bytes
@@ -51,7 +52,8 @@ class SketchFile {
   // projection hold their checksums.
   explicit SketchFile(const std::string& path);
 
-  const SketchPlan* plan() const { return plan_.get(); }  // null where no sketch pays
+  // Null where no sketch pays; there are no blocks then.
+  const SketchPlan* plan() const { return plan_.get(); }
   int64_t dimension() const { return dimension_; }
   int64_t rows() const { return rows_; }
   int64_t blocks() const;

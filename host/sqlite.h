@@ -33,6 +33,9 @@ class Statement {
     return *this;
   }
 
+  // One more, where their number is not known here; bind() forgets it.
+  void bind_at(int index, const std::string& value) { bind_one(index, value); }
+
   bool step();  // true: a row is there
   void run();   // to the end, rows dropped
   // False where a UNIQUE or PRIMARY KEY rule forbids the row.

@@ -113,7 +113,7 @@ int run_duplicates(const DuplicatesCommandOptions& options) {
   how.threads = options.threads;
   how.queries = rows;
   how.at_once = std::min(kQueriesAtOnce, rows);
-  how.k = std::min(kNeighboursPlanned, rows);
+  how.wish.k = std::min(kNeighboursPlanned, rows);
   how.notice = [&](const std::string& text) { progress.message(text); };
   int64_t looked = 0;
   how.watch = [&](double) {

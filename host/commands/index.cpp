@@ -50,7 +50,7 @@ int run_index(const IndexCommandOptions& options) {
       progress.message(
           fmt::format("stopped by SIG{}, the catalog is as it was", sigabbrev_np(stop_signal())));
       throw Interrupted(stop_signal());
-    case SketchOutcome::kTooFewRows:
+    case SketchOutcome::kNone:
       progress.message(fmt::format("{} photos are searched as fast without", format_count(catalog.rows())));
       break;
     case SketchOutcome::kNonePays:

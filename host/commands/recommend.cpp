@@ -11,6 +11,7 @@
 #include "host/catalog.h"
 #include "host/command_line.h"
 #include "host/commands/flags.h"
+#include "host/commands/neighbour_flags.h"
 #include "host/interrupt.h"
 #include "host/progress.h"
 #include "host/recommendations.h"
@@ -27,6 +28,7 @@ constexpr const char* kDescription =
     "  lookalike recommend -c catalog -o recommendations.csv\n"
     "  lookalike recommend -c catalog -k 20 -o recommendations.jsonl\n"
     "  lookalike recommend -c catalog -o - | head\n"
+    "  lookalike recommend -c catalog -o similar.csv --within 3.5 --exclude-label-of-query\n"
     "\n"
     "A line for each item and neighbour: id, rank (from 1), neighbour_id, distance. An item is never its "
     "own\n"
@@ -36,7 +38,7 @@ constexpr const char* kDescription =
 struct RecommendCommandOptions {
   std::string catalog;  // folder
   std::string output;   // .csv, .jsonl, or "-" for CSV on standard output
-  int64_t k = 10;       // neighbours an item
+  NeighbourFlags wish;
   CodeKind codes = CodeKind::kPlain;
   std::optional<double> collapse;  // distance that links near-duplicates, of which one is shown
   std::string device = "auto";     // auto, cpu or cuda
@@ -56,12 +58,11 @@ std::string measured_text(int64_t measured, int64_t rows) {
 int run_recommend(const RecommendCommandOptions& options) {
   watch_signals();
   RecommendationOptions table;
-  table.k = options.k;
+  table.wish = take_neighbour_flags(options.wish);
   table.threads = options.threads;
   table.collapse = options.collapse;
   table.format = table_format(options.output);
   const Talk talk = {parse_progress_style(options.progress), options.quiet};
-  require_within("-k", options.k, 1, kMaxNeighbours);
   require_within("--threads", options.threads, 0, kMaxThreads);
 
   const CatalogReader catalog(options.catalog, options.codes);
@@ -80,7 +81,7 @@ int run_recommend(const RecommendCommandOptions& options) {
     progress.message(fmt::format("warning: {} is not finished, {} of {} photos are compared", options.catalog,
                                  format_count(rows), format_count(catalog.totals().listed)));
   }
-  if (options.k > rows - 1) {
+  if (table.wish.k != kAllNeighbours && table.wish.k > rows - 1) {
     progress.message(fmt::format("the catalog has {} photos, so {} neighbours each", format_count(rows),
                                  format_count(rows - 1)));
   }
@@ -125,7 +126,7 @@ void add_recommend_command(CLI::App& app, Run& run) {
       ->required()
       ->check(not_empty)
       ->type_name("FILE");
-  add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours an item");
+  add_neighbour_flags(*command, options.wish, 10, "an item");
   add_codes_flag(*command, options.codes);
   add_collapse_flag(*command, options.collapse);
   add_device_flags(*command, options.device, options.threads);

@@ -3,6 +3,7 @@
 #include "engine/error.h"
 #include "host/command_line.h"
 #include "host/commands/flags.h"
+#include "host/commands/neighbour_flags.h"
 #include "host/search_run.h"
 
 namespace lookalike {
@@ -15,6 +16,7 @@ constexpr const char* kDescription =
     "  lookalike search shirts/blue.jpg -c catalog\n"
     "  lookalike search new.jpg other.png -c catalog -k 10 --picture result.png\n"
     "  lookalike search shirts/blue.jpg -c catalog --json | jq '.neighbours[0].id'\n"
+    "  lookalike search shirts/blue.jpg -c catalog --within 3.5 --where \"label = 'dress' AND width > 300\"\n"
     "\n"
     "Each query is an id of the catalog or, where the catalog has no such id, a photo file. A file that the\n"
     "catalog was made from counts as its item. An item is left out of its own result.\n"
@@ -30,7 +32,8 @@ void add_search_command(CLI::App& app, Run& run) {
   CLI::App* command = app.add_subcommand("search", kDescription);
   command->add_option("PHOTO_OR_ID", options.queries, "What to look for")->required()->option_text("...");
   add_catalog_flag(*command, options.catalog);
-  add_number(*command, "-k,--neighbours", options.k, "N", "Neighbours a query");
+  const auto wish = std::make_shared<NeighbourFlags>();
+  add_neighbour_flags(*command, *wish, 5, "a query");
   add_codes_flag(*command, options.codes);
   add_collapse_flag(*command, options.collapse);
   command->add_flag("--include-self", options.include_self, "Keep an item in its own result");
@@ -42,9 +45,9 @@ void add_search_command(CLI::App& app, Run& run) {
       ->type_name("FILE");
   add_device_flags(*command, options.device, options.threads);
   command->add_flag("-q,--quiet", options.talk.quiet, "Say nothing but results and errors");
-  command->callback([typed, &run] {
-    run = [typed] {
-      require_within("-k", typed->k, 1, kMaxNeighbours);
+  command->callback([typed, wish, &run] {
+    run = [typed, wish] {
+      typed->wish = take_neighbour_flags(*wish);
       require_within("--threads", typed->threads, 0, kMaxThreads);
       if (!typed->picture.empty() && !typed->picture.ends_with(".png")) {
         throw usage_error("--picture is '" + typed->picture + "', take a name ending in .png");

@@ -13,26 +13,42 @@
 namespace lookalike::test {
 
 // Row r is near point r mod 9; rows 5 and 900, where there are so many, are equal.
-inline std::vector<float> grouped_codes(int64_t rows, uint64_t seed) {
-  const std::vector<float> points = random_floats(9 * kCodeLength, -1, 1, seed);
-  const std::vector<float> axes = random_floats(20 * kCodeLength, -1, 1, seed + 1);
-  Random random(seed + 2);
-  std::vector<float> codes;
-  for (int64_t r = 0; r < rows; ++r) {
-    std::vector<float> code(points.begin() + r % 9 * kCodeLength, points.begin() + (r % 9 + 1) * kCodeLength);
-    for (std::size_t a = 0; a < 20; ++a) {
-      const auto weight = static_cast<float>(random.between(-0.5, 0.5) / (1.0 + static_cast<double>(a)));
-      for (std::size_t i = 0; i < code.size(); ++i)
-        code[i] += weight * axes[a * std::size_t{kCodeLength} + i];
-    }
-    if (r == 900) std::copy_n(codes.begin() + 5 * kCodeLength, kCodeLength, code.begin());
-    codes.insert(codes.end(), code.begin(), code.end());
-  }
-  return codes;
-}
+class GroupedCodes {
+ public:
+  explicit GroupedCodes(uint64_t seed)
+      : points_(random_floats(9 * kCodeLength, -1, 1, seed)),
+        axes_(random_floats(static_cast<int64_t>(kAxes) * kCodeLength, -1, 1, seed + 1)),
+        random_(seed + 2) {}
 
-inline void make_grouped_catalog(const std::string& folder, int64_t rows, int64_t shard_rows, uint64_t seed) {
-  const std::vector<float> codes = grouped_codes(rows, seed);
+  // Rows in order, from 0.
+  std::vector<float> next() {
+    const auto point = points_.begin() + row_ % 9 * kCodeLength;
+    std::vector<float> code(point, point + kCodeLength);
+    for (std::size_t a = 0; a < kAxes; ++a) {
+      const auto weight = static_cast<float>(random_.between(-0.5, 0.5) / (1.0 + static_cast<double>(a)));
+      const float* axis = axes_.data() + a * std::size_t{kCodeLength};
+      for (std::size_t i = 0; i < code.size(); ++i) code[i] += weight * axis[i];
+    }
+    if (row_ == 5) twin_ = code;
+    if (row_ == 900) code = twin_;
+    ++row_;
+    return code;
+  }
+
+ private:
+  static constexpr std::size_t kAxes = 20;
+  std::vector<float> points_, axes_, twin_;
+  Random random_;
+  int64_t row_ = 0;
+};
+
+inline void leave_as_it_is(int64_t, CatalogItem&) {}
+
+// describe(row, item) may give it a label and columns. Memory: a shard.
+template <class Describe = decltype(&leave_as_it_is)>
+void make_grouped_catalog(const std::string& folder, int64_t rows, int64_t shard_rows, uint64_t seed,
+                          const Describe& describe = leave_as_it_is) {
+  GroupedCodes codes(seed);
   Model model;
   model.parameters.assign(std::size_t{kParameterCount}, 0.5F);
   const int64_t shards = (rows + shard_rows - 1) / shard_rows;
@@ -46,10 +62,11 @@ inline void make_grouped_catalog(const std::string& folder, int64_t rows, int64_
       item.path = fmt::format("/photos/{}.jpg", r);
       item.content_hash = fmt::format("{:032x}", r);
       item.width = item.height = 10;
+      describe(r, item);
       content.items.push_back(item);
       content.thumbnails.push_back({0xFF});
-      content.codes.insert(content.codes.end(), codes.begin() + r * kCodeLength,
-                           codes.begin() + (r + 1) * kCodeLength);
+      const std::vector<float> code = codes.next();
+      content.codes.insert(content.codes.end(), code.begin(), code.end());
     }
     writer.write(content);
   }

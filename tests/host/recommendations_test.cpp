@@ -61,7 +61,7 @@ class RecommendationsTest : public CatalogTestBase {
 };
 
 TEST_F(RecommendationsTest, CsvHoldsEveryItemsNearestOthers) {
-  const std::string text = write({.k = 3}, kRows * 3);
+  const std::string text = write({.wish = {.k = 3}}, kRows * 3);
   const CatalogReader catalog(folder());
   CsvReader csv(text);
   std::vector<std::string> fields;
@@ -82,8 +82,8 @@ TEST_F(RecommendationsTest, CsvHoldsEveryItemsNearestOthers) {
 }
 
 TEST_F(RecommendationsTest, JsonLinesHoldTheSame) {
-  const std::string csv_text = write({.k = 2}, kRows * 2);
-  std::istringstream lines(write({.k = 2, .format = TableFormat::kJsonLines}, kRows * 2));
+  const std::string csv_text = write({.wish = {.k = 2}}, kRows * 2);
+  std::istringstream lines(write({.wish = {.k = 2}, .format = TableFormat::kJsonLines}, kRows * 2));
   CsvReader csv(csv_text);
   std::vector<std::string> fields;
   csv.next(fields);
@@ -100,15 +100,15 @@ TEST_F(RecommendationsTest, JsonLinesHoldTheSame) {
 }
 
 TEST_F(RecommendationsTest, BlocksLeaveNoTrace) {
-  const std::string expected = write({.k = 4}, kRows * 4);
+  const std::string expected = write({.wish = {.k = 4}}, kRows * 4);
   for (const int64_t block : {1, 3, 8})
-    EXPECT_EQ(write({.k = 4, .block_queries = block}, kRows * 4), expected);
+    EXPECT_EQ(write({.wish = {.k = 4}, .block_queries = block}, kRows * 4), expected);
 }
 
 TEST_F(RecommendationsTest, MoreThanThereAreIsAllOthers) {
-  const std::string all = write({.k = kRows - 1}, kRows * (kRows - 1));
-  EXPECT_EQ(write({.k = kRows}, kRows * (kRows - 1)), all);
-  EXPECT_EQ(write({.k = int64_t{1} << 40}, kRows * (kRows - 1)), all);
+  const std::string all = write({.wish = {.k = kRows - 1}}, kRows * (kRows - 1));
+  EXPECT_EQ(write({.wish = {.k = kRows}}, kRows * (kRows - 1)), all);
+  EXPECT_EQ(write({.wish = {.k = int64_t{1} << 40}}, kRows * (kRows - 1)), all);
 }
 
 TEST_F(RecommendationsTest, StopsWhenAsked) {

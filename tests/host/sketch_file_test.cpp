@@ -1,8 +1,11 @@
 // A catalog's sketches on disk: used when they are whole and of these codes, and never seen in a result.
 #include "host/sketch_file.h"
 
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "host/catalog_search.h"
 #include "host/recommendations.h"
@@ -64,14 +67,14 @@ class SketchFileTest : public ScratchTest {
 };
 
 TEST_F(SketchFileTest, RecommendationsAreThoseOfThePlainScan) {
-  const Told plain = recommend({.k = 7});
+  const Told plain = recommend({.wish = {.k = 7}});
   EXPECT_EQ(plain.result.measured, -1);
   EXPECT_NE(plain.notices.find("has no sketches"), std::string::npos) << plain.notices;
   EXPECT_NE(plain.notices.find("lookalike index -c"), std::string::npos) << plain.notices;
   EXPECT_EQ(build(at("c")).outcome, SketchOutcome::kMade);
   for (const int threads : {1, 2}) {
     for (const int64_t queries : {64, 1000, 4096}) {
-      const Told told = recommend({.k = 7, .block_queries = queries, .threads = threads});
+      const Told told = recommend({.wish = {.k = 7}, .block_queries = queries, .threads = threads});
       ASSERT_EQ(told.table, plain.table) << threads << " threads, " << queries << " at once";
       EXPECT_EQ(told.notices, "");
       EXPECT_LT(told.result.measured, kRows * kRows / 4);
@@ -80,8 +83,10 @@ TEST_F(SketchFileTest, RecommendationsAreThoseOfThePlainScan) {
   }
   for (const int64_t queries : {1, 7}) {  // threads share the blocks
     CatalogReader catalog(at("c"));
-    CatalogSearch search(catalog, device, {.threads = 2, .queries = queries, .at_once = queries, .k = 7});
-    CatalogSearch other(catalog, device, {.threads = 1, .queries = queries, .at_once = queries, .k = 7});
+    CatalogSearch search(catalog, device,
+                         {.threads = 2, .queries = queries, .at_once = queries, .wish = {.k = 7}});
+    CatalogSearch other(catalog, device,
+                        {.threads = 1, .queries = queries, .at_once = queries, .wish = {.k = 7}});
     std::vector<float> codes(static_cast<std::size_t>(queries * kCodeLength));
     catalog.for_each_block(queries, [&](int64_t, std::span<const float> some) {
       if (some.size() == codes.size()) codes.assign(some.begin(), some.end());
@@ -107,7 +112,8 @@ TEST_F(SketchFileTest, AnyNumberOfNeighbours) {
   for (const int64_t queries : {1, 20}) {  // blocks shared out, queries shared out
     const SearchQueries asked{std::span(codes).first(static_cast<std::size_t>(queries * kCodeLength)), {}};
     for (const int64_t k : {int64_t{1}, int64_t{100}, kRows - 1, kRows, kRows + 1, int64_t{1} << 40}) {
-      CatalogSearch search(catalog, device, {.threads = 2, .queries = queries, .at_once = queries, .k = k});
+      CatalogSearch search(catalog, device,
+                           {.threads = 2, .queries = queries, .at_once = queries, .wish = {.k = k}});
       SearchLimits limits;
       limits.k = k;
       const auto found = search.nearest(asked, limits);
@@ -146,15 +152,15 @@ TEST_F(SketchFileTest, OfOtherCodesAreNotUsed) {
   test::make_grouped_catalog(at("other"), kRows, 500, 2);
   build(at("other"));
   std::filesystem::create_directory(sketch_folder(at("c")));
-  const Told plain = recommend({.k = 3});
+  const Told plain = recommend({.wish = {.k = 3}});
   std::filesystem::copy(sketch_path(at("other")), sketch_path(at("c")));
-  const Told told = recommend({.k = 3});
+  const Told told = recommend({.wish = {.k = 3}});
   EXPECT_EQ(told.table, plain.table);
   EXPECT_EQ(told.result.measured, -1);
   EXPECT_NE(told.notices.find("of other codes"), std::string::npos) << told.notices;
   EXPECT_NE(verify_artefact(at("c")).back().find("of other codes"), std::string::npos);
   EXPECT_EQ(build(at("c")).outcome, SketchOutcome::kMade);
-  EXPECT_GE(recommend({.k = 3}).result.measured, 0);
+  EXPECT_GE(recommend({.wish = {.k = 3}}).result.measured, 0);
   EXPECT_NE(verify_artefact(at("c")).back().find("1,300 rows"), std::string::npos);
 }
 
@@ -182,16 +188,74 @@ TEST_F(SketchFileTest, EveryChangedByteIsDamage) {
   expect_error(ExitCode::kDamaged, "sketches.bin", [&] { read_all(); });
 }
 
+// Checksums that fit what is no sketch: nothing is believed, and nothing large is taken.
+TEST_F(SketchFileTest, SizesThatNoCatalogHasAreRefused) {
+  build(at("c"));
+  const std::string whole = bytes();
+  const std::size_t blocks = first_block();
+  const auto scanned = static_cast<std::size_t>(SketchFile(sketch_path(at("c"))).block_bytes());
+  const auto put = [](std::string& text, std::size_t place, uint64_t number) {
+    std::memcpy(text.data() + place, &number, sizeof number);
+  };
+  const auto seal = [](std::string& text, std::size_t first, std::size_t size, std::size_t place) {
+    const std::string digits = xxh3_hex(std::as_bytes(std::span(text).subspan(first, size)));
+    for (std::size_t i = 0; i < 16; ++i) {
+      text[place + i] = static_cast<char>(std::stoi(digits.substr(2 * i, 2), nullptr, 16));
+    }
+  };
+  std::string same = whole;
+  seal(same, 0, 112, 112);
+  ASSERT_EQ(same, whole);
+  for (const std::size_t field : {std::size_t{16}, std::size_t{24}, std::size_t{32}, std::size_t{40}}) {
+    for (const uint64_t number : {uint64_t{0}, uint64_t{1}, uint64_t{1023}, uint64_t{8192}, uint64_t{1} << 24,
+                                  uint64_t{1} << 40, uint64_t{1} << 62, ~uint64_t{0}}) {
+      std::string changed = whole;
+      put(changed, field, number);
+      seal(changed, 0, 112, 112);
+      overwrite(changed);
+      expect_error(ExitCode::kDamaged, "sketches.bin", [&] { read_all(); });
+    }
+  }
+  // Sections exchanged, one twice, one unknown, one that ends nowhere.
+  const auto with_table = [&](const std::function<void(std::string&)>& change) {
+    std::string changed = whole;
+    change(changed);
+    seal(changed, 128, 192, 64);
+    seal(changed, 0, 112, 112);
+    overwrite(changed);
+    expect_error(ExitCode::kDamaged, "sketches.bin", [&] { read_all(); });
+  };
+  with_table(
+      [&](std::string& text) { text.replace(128, 128, whole.substr(192, 64) + whole.substr(128, 64)); });
+  with_table([&](std::string& text) { text.replace(192, 64, whole.substr(128, 64)); });
+  with_table([&](std::string& text) { text[128] = 'x'; });
+  with_table([&](std::string& text) { put(text, 128 + 24, ~uint64_t{0}); });
+  // Bounds of a block below what rounding does.
+  for (const double bound : {-1.0, std::nan("")}) {
+    for (const std::size_t place : {blocks, blocks + 8}) {
+      std::string changed = whole;
+      std::memcpy(changed.data() + place, &bound, sizeof bound);
+      const std::string sealed = changed.substr(blocks, 48) + changed.substr(blocks + 64, scanned);
+      const std::string digits = xxh3_hex(std::as_bytes(std::span(sealed)));
+      for (std::size_t i = 0; i < 16; ++i) {
+        changed[blocks + 48 + i] = static_cast<char>(std::stoi(digits.substr(2 * i, 2), nullptr, 16));
+      }
+      overwrite(changed);
+      expect_error(ExitCode::kDamaged, "bounds", [&] { read_all(); });
+    }
+  }
+}
+
 // Damage in the header is seen at once, in a block in the midst of a scan; the answer is the same.
 TEST_F(SketchFileTest, DamageCostsSpeedAlone) {
-  const Told plain = recommend({.k = 5});
+  const Told plain = recommend({.wish = {.k = 5}});
   build(at("c"));
   const std::string whole = bytes();
   for (const std::size_t place : {std::size_t{9}, first_block() + 70}) {
     std::string changed = whole;
     changed[place] = static_cast<char>(changed[place] ^ 1);
     overwrite(changed);
-    const Told told = recommend({.k = 5, .block_queries = 500});
+    const Told told = recommend({.wish = {.k = 5}, .block_queries = 500});
     EXPECT_EQ(told.table, plain.table);
     EXPECT_EQ(told.result.measured, -1);
     EXPECT_EQ(std::count(told.notices.begin(), told.notices.end(), '\n'), 1) << told.notices;
@@ -214,7 +278,7 @@ TEST_F(SketchFileTest, FewRowsHaveNone) {
   std::filesystem::create_directory(sketch_folder(at("few")));
   build(at("c"));
   std::filesystem::copy(sketch_path(at("c")), sketch_path(at("few")));
-  EXPECT_EQ(build(at("few")).outcome, SketchOutcome::kTooFewRows);
+  EXPECT_EQ(build(at("few")).outcome, SketchOutcome::kNone);
   EXPECT_FALSE(exists(sketch_path(at("few")))) << "of a larger catalog that was there";
   const CatalogReader catalog(at("few"));
   std::string notices;
