@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Every contest with the peers, then one table and one plot.
 
-  bench/peers/all.py PHOTOS       PHOTOS holds train/ and validation/, a photo's folder is its label
+  bench/peers/all.py PHOTOS [--search CATALOG ROWS]
 
-Makes .venv-peers with the pinned peers where it is missing (several gigabytes), runs the contests one after the
-other and writes bench/results/peers.md and peers.svg. Each contest's JSON is kept in --keep; --draw makes table and
-plot from such a folder again, without running anything.
+PHOTOS holds train/ and validation/, a photo's folder is its label. Makes .venv-peers with the pinned peers where it
+is missing (several gigabytes), runs the contests one after the other, that of search on the first ROWS of a catalog,
+and writes peers.md and peers.svg to --results. Each contest's JSON stays there, and about.json says which commit it
+was measured at; --draw makes table and plot from them again, without running anything.
 """
 
 import argparse
 import html
 import json
+import math
 import os
 import pathlib
 import platform
@@ -27,19 +29,33 @@ PEER_NAMES = {"tensorflow": "TensorFlow", "pytorch": "PyTorch", "keras": "Keras"
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="?", type=pathlib.Path)
-    parser.add_argument("--keep", type=pathlib.Path, default=ROOT / "build" / "peers", help="default build/peers")
-    parser.add_argument("--draw", action="store_true", help="from the JSON files in --keep")
-    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "bench" / "results", help="default bench/results")
+    parser.add_argument("--search", nargs=2, metavar=("CATALOG", "ROWS"), help="the contest of search too")
+    parser.add_argument("--draw", action="store_true", help="from the JSON files in --results")
+    parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench" / "results",
+                        help="default bench/results")
     arguments = parser.parse_args()
     if not arguments.draw and arguments.photos is None:
         parser.error("name PHOTOS, or --draw what was measured before")
     return arguments
 
 
-def contests(photos):
-    """Name of the JSON file -> script and its arguments."""
-    return {"encode": ["encode.py"], "train": ["train.py"], "catalog": ["catalog.py", "encode", photos],
-            "whole_train": ["catalog.py", "train", photos, "--epochs", "20", "--rounds", "1"]}
+CONTESTS = ("encode", "train", "catalog", "whole_train", "search")
+
+
+def commands(arguments):
+    """Name of the JSON file, one of CONTESTS -> script and its arguments."""
+    photos = arguments.photos
+    found = {"encode": ["encode.py"], "train": ["train.py"], "catalog": ["catalog.py", "encode", photos],
+             "whole_train": ["catalog.py", "train", photos, "--epochs", "20", "--rounds", "1"]}
+    if arguments.search:
+        catalog, rows = arguments.search
+        found["search"] = ["search.py", catalog, "--rows", rows]
+    return found
+
+
+def about_of(folder):
+    file = folder / "about.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def measure(arguments):
@@ -48,23 +64,32 @@ def measure(arguments):
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", ROOT / "tools" / "requirements-peers.txt"],
                        check=True)
-    arguments.keep.mkdir(parents=True, exist_ok=True)
-    for name, words in contests(arguments.photos).items():
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    about = about_of(arguments.results)
+    about["system"] = platform.platform()
+    about["versions"] = versions_of(python)
+    for name, words in commands(arguments).items():
         print(f"{name} ...", file=sys.stderr)
-        command = [python, HERE / words[0], *words[1:], "--json", arguments.keep / f"{name}.json"]
+        command = [python, HERE / words[0], *words[1:], "--json", arguments.results / f"{name}.json"]
         subprocess.run(list(map(str, command)), check=True)
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True,
-                            check=False).stdout.strip()
-    versions = subprocess.run([python, "-m", "pip", "list", "--format=json"], capture_output=True, text=True,
-                              check=True).stdout
-    wanted = ("keras", "tensorflow", "torch", "numpy")
-    about = {"commit": commit, "system": platform.platform(),
-             "versions": {p["name"]: p["version"] for p in json.loads(versions) if p["name"] in wanted}}
-    (arguments.keep / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        about.setdefault("commits", {})[name] = output_of(["git", "describe", "--always", "--dirty"]).strip()
+        (arguments.results / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def output_of(command):
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def versions_of(python):
+    wanted = ("keras", "tensorflow", "torch", "faiss-cpu", "scikit-learn", "numpy")
+    packages = json.loads(output_of([python, "-m", "pip", "list", "--format=json"]))
+    return {package["name"]: package["version"] for package in packages if package["name"] in wanted}
 
 
 def rows_of(result):
-    """One contest -> rows of work, peer, ours, theirs, ratio, how; its first side is ours."""
+    """One contest -> rows of work, peer, ours, theirs, ratio, how."""
+    if "results" in result:
+        return search_rows(result)
     if "sides" in result:
         first, *peers = result["sides"]
         return [(f"{result['work']}, in memory", PEER_NAMES.get(side["side"], side["side"]),
@@ -80,35 +105,57 @@ def rows_of(result):
              result["ratio"], how)]
 
 
-def table(rows, results, about):
-    machine = results[0]
+def search_rows(result):
+    found = []
+    for catalog in result["results"]:
+        sides = catalog["sides"]
+        for count in sides["sketches"]:
+            ours = sides["sketches"][count]
+            work = f"{result['k']} nearest of {catalog['rows']:,}, {count} quer{'y' if count == '1' else 'ies'}"
+            for peer in ("FAISS", "scikit-learn"):
+                if peer in sides:
+                    times = sides[peer][count]
+                    # Each round's own ratio, as in the other contests.
+                    ratio = statistics.median(theirs / mine for theirs, mine in zip(times, ours))
+                    found.append((work, peer, f"{statistics.median(ours):,.4g} ms",
+                                  f"{statistics.median(times):,.4g} ms", ratio, f"plain, {len(times)} rounds"))
+    return found
+
+
+def table(rows, machine, about):
     versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
     lines = ["# Beside the peers", "",
-             f"{machine['processor']}, {machine['threads']} threads, {about.get('system', 'system not noted')}; commit "
-             f"{about.get('commit', 'not noted')}; {versions or 'versions not noted'}.",
-             "Sides by turns, medians, every peer at the best of the settings that the scripts try. Made by "
-             "`bench/peers/all.py PHOTOS`.", "", "![ratios](peers.svg)", "",
-             "| work | peer | ours | peer's | ratio | setting |", "|---|---|---|---|---|---|"]
-    lines += [f"| {work} | {peer} | {ours} | {theirs} | {ratio:.2f} | {how} |"
-              for work, peer, ours, theirs, ratio, how in rows]
+             f"{machine['processor']}, {machine['threads']} threads, {about.get('system', 'system not noted')}; "
+             f"{versions or 'versions not noted'}.",
+             "Sides by turns, medians, ratios as medians of each round's own, every peer at the best of the settings "
+             "that the scripts try. Made by `bench/peers/all.py PHOTOS --search CATALOG ROWS`.", "",
+             "![ratios](peers.svg)", "",
+             "| work | peer | ours | peer's | ratio | setting | commit |", "|---|---|---|---|---|---|---|"]
+    lines += [f"| {work} | {peer} | {ours} | {theirs} | {ratio:.2f} | {how} | {commit} |"
+              for work, peer, ours, theirs, ratio, how, commit in rows]
     return "\n".join(lines) + "\n"
 
 
 def plot(rows):
-    """Horizontal bars: how many times as fast as the peer."""
-    bar, gap, left, width = 18, 10, 330, 760
-    most = max(row[4] for row in rows)
+    """Horizontal bars on a logarithmic axis: how many times as fast as the peer."""
+    bar, gap, left, width = 18, 10, 400, 860
+    decades = max(1.0, math.log10(max(row[4] for row in rows)))
+    scale = (width - left - 120) / decades
+    one = left + 40  # room for a peer that is faster
     height = len(rows) * (bar + gap) + gap
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-             'font-family="sans-serif" font-size="13">', '<rect width="100%" height="100%" fill="#fff"/>']
-    scale = (width - left - 60) / most
-    for i, (work, peer, _, _, ratio, _) in enumerate(rows):
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+             f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">',
+             '<rect width="100%" height="100%" fill="#fff"/>']
+    for decade in range(int(decades) + 1):
+        x = one + decade * scale
+        colour = "#ddd" if decade else "#c33"
+        parts.append(f'<line x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{height}" stroke="{colour}"/>')
+    for i, (work, peer, _, _, ratio, *_) in enumerate(rows):
         y = gap + i * (bar + gap)
+        end = max(one + math.log10(ratio) * scale, left)
         parts += [f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{html.escape(f"{work}: {peer}")}</text>',
-                  f'<rect x="{left}" y="{y}" width="{ratio * scale:.1f}" height="{bar}" fill="#3568a8"/>',
-                  f'<text x="{left + ratio * scale + 6:.1f}" y="{y + 14}">{ratio:.1f} x</text>']
-    one = left + scale
-    parts.append(f'<line x1="{one:.1f}" y1="0" x2="{one:.1f}" y2="{height}" stroke="#c33" stroke-dasharray="3 3"/>')
+                  f'<rect x="{min(one, end):.1f}" y="{y}" width="{abs(end - one):.1f}" height="{bar}" fill="#3568a8"/>',
+                  f'<text x="{max(one, end) + 6:.1f}" y="{y + 14}">{ratio:.3g} x</text>']
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -116,17 +163,17 @@ def main():
     arguments = parse_arguments()
     if not arguments.draw:
         measure(arguments)
-    names = [name for name in contests("") if (arguments.keep / f"{name}.json").exists()]
-    if not names:
-        raise SystemExit(f"all.py: {arguments.keep} holds no results, measure first")
-    results = [json.loads((arguments.keep / f"{name}.json").read_text(encoding="utf-8")) for name in names]
-    about = arguments.keep / "about.json"
-    about = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
-    rows = [row for result in results for row in rows_of(result)]
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    (arguments.output / "peers.md").write_text(table(rows, results, about), encoding="utf-8")
-    (arguments.output / "peers.svg").write_text(plot(rows), encoding="utf-8")
-    print(os.path.relpath(arguments.output / "peers.md"))
+    results = {name: json.loads(file.read_text(encoding="utf-8")) for name in CONTESTS
+               if (file := arguments.results / f"{name}.json").exists()}
+    if not results:
+        raise SystemExit(f"all.py: {arguments.results} holds no results, measure first")
+    about = about_of(arguments.results)
+    commits = about.get("commits", {})
+    rows = [(*row, commits.get(name, "not noted")) for name, result in results.items() for row in rows_of(result)]
+    machine = next(iter(results.values()))
+    (arguments.results / "peers.md").write_text(table(rows, machine, about), encoding="utf-8")
+    (arguments.results / "peers.svg").write_text(plot(rows), encoding="utf-8")
+    print(os.path.relpath(arguments.results / "peers.md"))
 
 
 if __name__ == "__main__":
