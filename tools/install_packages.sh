@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of the named groups that are missing; where none is, apt is not called.
-#   tools/install_packages.sh build [test] [browser] [lint] [photos] [fashion]
+#   tools/install_packages.sh build [test] [browser] [lint] [photos] [fashion] [arm]
 set -euo pipefail
 
 fail() {
@@ -18,7 +18,8 @@ packages_of() {
     venv) echo python3 python3-venv ;;
     photos) echo tuxpaint-stamps-default ;;
     fashion) echo dataset-fashion-mnist ;;
-    *) fail "no group '$1', groups are build, test, browser, lint, photos and fashion" ;;
+    arm) echo g++-aarch64-linux-gnu ;;  # tools/check_arm.sh
+    *) fail "no group '$1', groups are build, test, browser, lint, photos, fashion and arm" ;;
   esac
 }
 
