@@ -148,6 +148,10 @@ def needs_mount(call):
     return call[1].startswith(("[full", "[ro]"))
 
 
+def locks(case):
+    return re.match(r"(?:\[[^]]*\] )?(?:train|encode|compact|index|import-codes)\b", case[1]) is not None
+
+
 class WrongCallsTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -192,15 +196,20 @@ class WrongCallsTest(unittest.TestCase):
             options["input"] = (self.root / value).read_bytes()
         return words, options
 
-    def call(self, case):
-        _, line, *_ = case
-        words, options = self.command(line)
-        return case, subprocess.run(words, capture_output=True, timeout=SECONDS, check=False, **options)
+    def call_in_turn(self, cases):
+        results = []
+        for case in cases:
+            words, options = self.command(case[1])
+            done = subprocess.run(words, capture_output=True, timeout=SECONDS, check=False, **options)
+            results.append((case, done))
+        return results
 
     def check(self, calls):
         before = tree(self.root)
+        # Those that lock a model or catalog would find it in use by one another.
+        queues = [[case for case in calls if locks(case)], *([case] for case in calls if not locks(case))]
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            results = list(threads.map(self.call, calls))
+            results = sum(threads.map(self.call_in_turn, queues), [])
         for (code, line, *texts), done in results:
             with self.subTest(line):
                 error = done.stderr.decode("utf-8")
