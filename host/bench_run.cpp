@@ -20,7 +20,7 @@
 #include "host/encode_pipeline.h"
 #include "host/files.h"
 #include "host/interrupt.h"
-#include "host/photo_codecs.h"
+#include "host/jpeg_encode.h"
 #include "host/photo_table.h"
 #include "host/plan.h"
 #include "host/progress.h"
@@ -84,8 +84,8 @@ std::vector<uint8_t> own_picture(int64_t number) {
                                      cv::saturate_cast<uint8_t>(x * 255 / kWidth)};
     }
   }
-  constexpr int kQualityFlag = 1, kQuality = 90;  // cv::IMWRITE_JPEG_QUALITY
-  return encode_image(".jpg", picture, {kQualityFlag, kQuality});
+  constexpr int kQuality = 90;
+  return encode_jpeg(picture, kQuality);
 }
 
 std::vector<PhotoItem> own_photos(const std::string& folder) {

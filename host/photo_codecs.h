@@ -1,5 +1,5 @@
-// OpenCV's imgcodecs, loaded when a photo is first coded: it brings more than a hundred shared libraries, and
-// `lookalike --help` has none to wait for.
+// OpenCV's imgcodecs, loaded when the first picture that is no JPEG is coded: it brings more than a hundred
+// shared libraries, and `lookalike --help` has none to wait for.
 #pragma once
 
 #include <cstdint>

@@ -27,6 +27,8 @@ struct StoredPhoto {
 // reduce_for: decode at 1/2, 1/4 or 1/8 size where that is enough for this fit; full size without. Refuses
 // what the decoder so much as warns of: a cut file decodes to a grey rest, with nothing but a warning.
 StoredPhoto decode_jpeg(Bytes file, const PhotoLimits& limits, std::optional<Fit> reduce_for);
+// At 1/by size, by 1, 2, 4 or 8.
+StoredPhoto decode_jpeg_reduced(Bytes file, const PhotoLimits& limits, int by);
 
 StoredPhoto decode_png(Bytes file, const PhotoLimits& limits, const Background& background);
 StoredPhoto decode_webp(Bytes file, const PhotoLimits& limits, const Background& background);

@@ -110,9 +110,9 @@ J_COLOR_SPACE decoded_colours(const jpeg_decompress_struct& info) {
   }
 }
 
-}  // namespace
-
-StoredPhoto decode_jpeg(Bytes file, const PhotoLimits& limits, std::optional<Fit> reduce_for) {
+// reduce_by(width, height): 1, 2, 4 or 8.
+template <typename ReduceBy>
+StoredPhoto decode(Bytes file, const PhotoLimits& limits, const ReduceBy& reduce_by) {
   Decompressor decompressor(limits.jpeg_scans);
   decompressor.attempt([&](jpeg_decompress_struct& info) {
     jpeg_mem_src(&info, file.data(), static_cast<unsigned long>(file.size()));
@@ -129,8 +129,7 @@ StoredPhoto decode_jpeg(Bytes file, const PhotoLimits& limits, std::optional<Fit
   info.out_color_space = decoded_colours(info);
   info.mem->max_memory_to_use = static_cast<long>(kWorkingBytesPerPixel * limits.pixels);
   info.scale_num = 1;
-  info.scale_denom =
-      reduce_for ? static_cast<unsigned>(reduction(photo.width, photo.height, *reduce_for)) : 1;
+  info.scale_denom = static_cast<unsigned>(reduce_by(photo.width, photo.height));
   decompressor.attempt([](jpeg_decompress_struct& i) { jpeg_calc_output_dimensions(&i); });
 
   const bool cmyk = info.out_color_space == JCS_CMYK;
@@ -147,6 +146,18 @@ StoredPhoto decode_jpeg(Bytes file, const PhotoLimits& limits, std::optional<Fit
   // Adobe's programs store inks inverted.
   if (cmyk) photo.pixels = inks_to_bgr(photo.pixels, info.saw_Adobe_marker != FALSE);
   return photo;
+}
+
+}  // namespace
+
+StoredPhoto decode_jpeg(Bytes file, const PhotoLimits& limits, std::optional<Fit> reduce_for) {
+  return decode(file, limits, [reduce_for](int width, int height) {
+    return reduce_for ? reduction(width, height, *reduce_for) : 1;
+  });
+}
+
+StoredPhoto decode_jpeg_reduced(Bytes file, const PhotoLimits& limits, int by) {
+  return decode(file, limits, [by](int, int) { return by; });
 }
 
 }  // namespace lookalike

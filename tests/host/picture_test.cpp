@@ -2,6 +2,7 @@
 
 #include <opencv2/imgcodecs.hpp>
 
+#include "host/jpeg_encode.h"
 #include "host/thumbnail.h"
 #include "kernels/topology.h"
 #include "tests/host/scratch.h"
@@ -63,6 +64,26 @@ TEST(SearchPicture, RefusesToBeHuge) {
   PictureRow row{tile(1), tile(2), {}};
   row.neighbours.resize(250);
   expect_error(ExitCode::kUsage, "ask for fewer", [&] { search_picture({row}); });
+}
+
+TEST(ThumbnailOf, IsWhatOpenCvWrites) {
+  cv::Mat image(150, 150, CV_8UC3);
+  cv::theRNG().state = 1;
+  cv::randu(image, 0, 256);
+  std::vector<uint8_t> expected;
+  cv::imencode(".jpg", image, expected, {cv::IMWRITE_JPEG_QUALITY, 85});
+  EXPECT_EQ(thumbnail_of({image.data, std::size_t{kImageBytes}}), expected);
+
+  const cv::Mat half = cv::imdecode(expected, cv::IMREAD_REDUCED_COLOR_2);
+  ASSERT_EQ(half.size(), cv::Size(75, 75));
+  std::vector<uint8_t> expected_half;
+  cv::imencode(".jpg", half, expected_half, {cv::IMWRITE_JPEG_QUALITY, 75});
+  EXPECT_EQ(half_thumbnail(expected), expected_half);
+}
+
+TEST(EncodeJpeg, RefusesWhatLibjpegRefuses) {
+  expect_error(ExitCode::kSystem, "could not be written as JPEG",
+               [] { encode_jpeg(cv::Mat(1, 65'501, CV_8UC3, cv::Scalar(1, 2, 3)), 85); });
 }
 
 TEST(ThumbnailPixels, AreTheJpegsOrNothing) {
