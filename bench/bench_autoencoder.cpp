@@ -39,6 +39,7 @@ HWY_AFTER_NAMESPACE();
 #include "engine/device.h"
 #include "engine/random.h"
 #include "kernels/cpu/autoencoder.h"
+#include "kernels/cpu/passes.h"
 
 namespace lookalike {
 namespace {
@@ -157,6 +158,37 @@ void BM_ImageGradient(benchmark::State& state) {
   report(state, 1, kTrainMacs);
 }
 BENCHMARK(BM_ImageGradient);
+
+// One pass of the above, on what the passes before it left. A convolution and its pool, or its upsampling,
+// are one pass.
+void BM_Pass(benchmark::State& state, double macs_each, void (*pass)(OneImage&, float* gradient)) {
+  OneImage one;
+  std::vector<float> gradient(kParameterCount);
+  cpu::image_gradient(*one.packed, one.image.data(), 1e-6F, *one.workspace, gradient.data());
+  for (auto _ : state) {
+    pass(one, gradient.data());
+    benchmark::ClobberMemory();
+  }
+  report(state, 1, macs_each);
+}
+BENCHMARK_CAPTURE(BM_Pass, split_image, 0.0,
+                  [](OneImage& one, float*) { cpu::split_image(one.image.data(), *one.workspace); });
+BENCHMARK_CAPTURE(BM_Pass, encode_planes, kEncodeMacs,
+                  [](OneImage& one, float*) { cpu::encode_planes(*one.packed, *one.workspace); });
+BENCHMARK_CAPTURE(BM_Pass, encode_planes_for_gradient, kEncodeMacs, [](OneImage& one, float*) {
+  cpu::encode_planes_for_gradient(*one.packed, *one.workspace);
+});
+BENCHMARK_CAPTURE(BM_Pass, decode_planes, macs(3, 5),
+                  [](OneImage& one, float*) { cpu::decode_planes(*one.packed, *one.workspace); });
+BENCHMARK_CAPTURE(BM_Pass, output_gradient, macs(6), [](OneImage& one, float*) {
+  benchmark::DoNotOptimize(cpu::output_gradient(*one.packed, 1e-6F, *one.workspace));
+});
+BENCHMARK_CAPTURE(BM_Pass, decoder_backward, 2 * kDecodeMacs, [](OneImage& one, float* gradient) {
+  cpu::decoder_backward(*one.packed, *one.workspace, gradient);
+});
+BENCHMARK_CAPTURE(BM_Pass, encoder_backward, 2 * kEncodeMacs - macs(0), [](OneImage& one, float* gradient) {
+  cpu::encoder_backward(*one.packed, one.image.data(), *one.workspace, gradient);
+});
 
 void BM_Adam(benchmark::State& state) {
   std::vector<float> parameters = initial_parameters(1);

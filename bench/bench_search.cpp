@@ -10,6 +10,8 @@
 #include "engine/nearest.h"
 #include "kernels/cpu/distance.h"
 #include "kernels/cpu/dot_products.h"
+#include "kernels/cpu/sketch_distance.h"
+#include "kernels/cpu/sketch_scan.h"
 
 namespace lookalike {
 namespace {
@@ -54,6 +56,45 @@ void dots_24x24(benchmark::State& state) {
   report(state, 24 * 24);
 }
 BENCHMARK(dots_24x24);
+
+// Arguments: queries, bytes of a sketch. Rows of noise, none of which is a hit; bytes/s counts each row's
+// sketch once for each query.
+void sketch_scan(benchmark::State& state) {
+  constexpr int64_t kGroups = 256;
+  const int64_t query_count = state.range(0), n = state.range(1);
+  const int64_t group_bytes = n * cpu::kSketchGroup;
+  std::mt19937 generator(1);
+  std::vector<int8_t> queries(static_cast<std::size_t>(query_count * n));
+  for (int8_t& value : queries) value = static_cast<int8_t>(generator());
+  std::vector<uint8_t> groups(static_cast<std::size_t>(kGroups * group_bytes));
+  for (uint8_t& value : groups) value = static_cast<uint8_t>(generator());
+  const std::vector<int32_t> half(std::size_t{cpu::kSketchGroup}, 0);
+  const std::vector<int32_t> least(static_cast<std::size_t>(query_count), 1 << 30);
+  std::vector<cpu::SketchHit> hits(static_cast<std::size_t>(query_count * cpu::kSketchGroup));
+  for (auto _ : state) {
+    for (int64_t g = 0; g < kGroups; ++g) {
+      benchmark::DoNotOptimize(cpu::scan_sketches(queries.data(), query_count, n,
+                                                  groups.data() + g * group_bytes, half.data(), least.data(),
+                                                  hits.data()));
+    }
+  }
+  const int64_t pairs = query_count * kGroups * cpu::kSketchGroup;
+  state.counters["rows/s"] =
+      benchmark::Counter(static_cast<double>(pairs), benchmark::Counter::kIsIterationInvariantRate);
+  state.SetBytesProcessed(state.iterations() * pairs * n);
+}
+BENCHMARK(sketch_scan)->Args({1, 64})->Args({32, 64})->Args({1, 256})->Args({32, 256});
+
+// Argument: floats of a sketch.
+void sketch_distance(benchmark::State& state) {
+  const auto values = rows(2, 1);
+  const int64_t n = state.range(0);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(cpu::sketch_distance(values.data(), values.data() + kCodeLength, n));
+  }
+  state.SetBytesProcessed(state.iterations() * n * static_cast<int64_t>(sizeof(float)));
+}
+BENCHMARK(sketch_distance)->Arg(64)->Arg(256);
 
 // Arguments: queries, rows.
 void nearest_10(benchmark::State& state) {
