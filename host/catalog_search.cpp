@@ -174,7 +174,9 @@ struct CatalogSearch::State {
     std::string why;
     std::unique_ptr<SketchFile> file = open_sketches(catalog, &why);
     if (!file) {
-      if (catalog.complete()) say_unusable(why);
+      if (catalog.complete() && (should_have_sketches(catalog) || exists(sketch_path(catalog.folder())))) {
+        say_unusable(why);
+      }
       return;
     }
     if (file->plan() == nullptr) return;

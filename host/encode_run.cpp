@@ -24,6 +24,7 @@
 #include "host/settings.h"
 #include "host/shell_word.h"
 #include "host/sketch_build.h"
+#include "host/sketch_file.h"
 
 namespace lookalike {
 namespace {
@@ -157,6 +158,8 @@ Pace encode_missing(const EncodeCommandOptions& options, const EncodeJob& job, C
 // The catalog is whole already: a stop here costs the sketches alone.
 void sketch_catalog(const EncodeCommandOptions& options) {
   const CatalogReader catalog(options.catalog);
+  // Those that `index` made are kept fresh.
+  if (!should_have_sketches(catalog) && !exists(sketch_path(options.catalog))) return;
   Progress progress(options.talk, "index", catalog.rows());
   if (make_sketches(catalog, options.threads, false, progress).outcome != SketchOutcome::kStopped) return;
   progress.message(fmt::format("stopped by SIG{} with all codes in the catalog; next: lookalike index -c {}",

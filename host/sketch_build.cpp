@@ -18,7 +18,10 @@ namespace lookalike {
 namespace {
 
 constexpr int64_t kSample = 2048;
-constexpr int64_t kSampleNumbers = 1 << 24;  // 64 MB, three times and again in double while it is taken apart
+// Of the sample, which is held three times in float and its directions in double, unless fewer rows than the
+// last.
+constexpr int64_t kSampleNumbers = 1 << 22;
+constexpr int64_t kLeastSample = 512;
 constexpr int64_t kMostComponents = 255;
 
 struct Stop {};
@@ -28,7 +31,7 @@ std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
 // Rows at even steps through the catalog.
 std::vector<float> sample_of(const CatalogReader& catalog) {
   const int64_t d = catalog.dimension();
-  const int64_t count = std::min({kSample, kSampleNumbers / d, catalog.rows()});
+  const int64_t count = std::min({kSample, std::max(kLeastSample, kSampleNumbers / d), catalog.rows()});
   std::vector<float> sample(as_size(count * d));
   for (int64_t i = 0; i < count; ++i) {
     // In parts, so that no product passes 64 bits.
@@ -89,6 +92,10 @@ std::optional<SketchPlan> make_plan(const CatalogReader& catalog, ThreadPool& po
 bool may_have_sketches(const CatalogReader& catalog) {
   return catalog.kind() == CodeKind::kPlain && catalog.rows() >= kFewestSketchedRows &&
          catalog.dimension() <= kMostSketchedDimension;
+}
+
+bool should_have_sketches(const CatalogReader& catalog) {
+  return may_have_sketches(catalog) && catalog.rows() >= kFewestRowsToSketchUnasked;
 }
 
 SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool force,

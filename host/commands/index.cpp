@@ -21,7 +21,8 @@ constexpr const char* kDescription =
     "Examples:\n"
     "  lookalike index -c catalog\n"
     "\n"
-    "encode does this at its end. CATALOG/sketch/ gets short versions of the codes, made from them alone and "
+    "encode does this at the end of 8,192 photos or more. CATALOG/sketch/ gets short versions of the codes, "
+    "made from them alone and "
     "anew\n"
     "each time. Results are the same with and without; a small catalog gets none.\n";
 
@@ -40,8 +41,7 @@ int run_index(const IndexCommandOptions& options) {
   const FolderLock lock(options.catalog);
   const CatalogReader catalog(options.catalog);
   if (!catalog.complete()) {
-    throw no_input_error(options.catalog +
-                         " is not finished, run encode to its end, which makes the sketches");
+    throw no_input_error(options.catalog + " is not finished, run encode to its end first");
   }
   Progress progress(talk, "index", catalog.rows());
   const SketchReport made = make_sketches(catalog, options.threads, true, progress);

@@ -34,6 +34,11 @@ class IndexTest(shop.CommandTest):
         if done.returncode != 0:
             raise AssertionError(done.stderr)
         cls.sketches = cls.catalog / "sketch" / "sketches.bin"
+        if cls.sketches.exists():
+            raise AssertionError("encode made sketches that so few rows do not pay for")
+        done = shop.run("index", "-c", cls.catalog, text=True)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
 
     def recommend(self, *words):
         done = shop.run("recommend", "-c", self.catalog, "-o", "-", *words)
@@ -58,9 +63,9 @@ class IndexTest(shop.CommandTest):
                 done = shop.run(*words, "-c", self.catalog)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertEqual(done.stdout, results.setdefault(words, done.stdout), (state, words))
-                self.assertEqual(b"warning: " in done.stderr, state != "with", done.stderr)
+                self.assertEqual(b"warning: " in done.stderr, state == "damaged", done.stderr)
                 self.assertEqual(b"measured in full" in done.stderr, state == "with", done.stderr)
-                if state != "with":
+                if state == "damaged":
                     self.assertIn(b"lookalike index -c", done.stderr)
         page = self.root / "page.html"
         pages = set()
