@@ -57,6 +57,19 @@ struct Workload {
   bool training = false;
 };
 
+// A step's part in bringing images to the device before their own step.
+struct Ahead {
+  // Not 0: the images of this step are those that came ahead with this ticket, if the device still has them;
+  // their bytes may then not be read again.
+  uint64_t ticket = 0;
+  // May be called once, when the step is queued, with a ticket that the device never gave before; returns the
+  // next step's images (empty: none). The ticket is good for the next step alone; any other call may make the
+  // device forget them. What it throws counts as none: this step goes on.
+  std::function<std::span<const uint8_t>(uint64_t ticket)> next = {};
+};
+
+enum class Held { kNotNeeded, kNoRoom, kHeld };  // kNotNeeded: it computes in the host's memory
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -87,18 +100,16 @@ class Device {
   // naming loss or tensor, when loss or gradient is not finite (parameters and optimizer are then unchanged)
   // or a weight becomes so.
   virtual double train_step(std::span<const uint8_t> images, const AdamOptions& options) = 0;
-  // The same step, and the next one's images on their way while it computes: `next` may be called then, once,
-  // and returns them (empty: none), throwing nothing. They stay as they are until that step.
-  using NextImages = std::function<std::span<const uint8_t>()>;
+  // The same step, with the next one's images on their way while it computes.
   virtual double train_step_ahead(std::span<const uint8_t> images, const AdamOptions& options,
-                                  const NextImages& /*next*/) {
+                                  const Ahead& /*ahead*/) {
     return train_step(images, options);
   }
 
   // Dataset. A device that has memory of its own, with room for all of `images` beside what prepare took,
-  // keeps them there, in place of any it held, and returns true; otherwise it holds none. Then the same as
-  // loss and train_step, of images by number, to the byte.
-  virtual bool hold(const ImageSource& /*images*/) { return false; }
+  // keeps them there, in place of any it held; what `images` throws comes through, and otherwise it holds
+  // none. Where it holds them, the same as loss and train_step, of images by number, to the byte.
+  virtual Held hold(const ImageSource& /*images*/) { return Held::kNotNeeded; }
   virtual double loss_of_held(std::span<const int64_t> /*images*/) {
     throw std::logic_error("this device holds no images");
   }

@@ -11,8 +11,6 @@ struct ImageSource {
   int64_t size = 0;
   // out (indices.size(), 150, 150, 3), overwritten.
   std::function<void(std::span<const int64_t> indices, std::span<uint8_t> out)> gather;
-  // Where a device holds the images (Device::hold): image i has number held_from + i there. -1: it does not.
-  int64_t held_from = -1;
 };
 
 }  // namespace lookalike

@@ -17,36 +17,43 @@ namespace {
 // for the next batch where the device asks for it while it computes one.
 class Batches {
  public:
-  Batches(const ImageSource& source, int64_t batch_size) : source_(source), batch_size_(batch_size) {}
+  Batches(const ImageSource& source, int64_t batch_size, int64_t held_from)
+      : source_(source), batch_size_(batch_size), held_from_(held_from) {}
 
   // order (source.size): a permutation of the indices, which stays until the next one.
   void set_order(std::span<const int64_t> order) {
     order_ = order;
-    room_.first = next_room_.first = -1;
+    room_.empty();
+    next_room_.empty();
   }
   int64_t count(int64_t first) const { return std::min(batch_size_, source_.size - first); }
 
   double loss(Device& device, int64_t first) {
-    return source_.held_from >= 0 ? device.loss_of_held(numbers(first)) : device.loss(images(first, room_));
+    return held_from_ >= 0 ? device.loss_of_held(numbers(first)) : device.loss(images(first, room_));
   }
   double train_step(Device& device, int64_t first, const AdamOptions& adam) {
-    if (source_.held_from >= 0) return device.train_step_on_held(numbers(first), adam);
+    if (held_from_ >= 0) return device.train_step_on_held(numbers(first), adam);
     if (next_room_.first == first) std::swap(room_, next_room_);
     const int64_t next = first + count(first);
-    return device.train_step_ahead(images(first, room_), adam, [&]() -> std::span<const uint8_t> {
-      if (next >= source_.size) return {};
-      try {
-        return images(next, next_room_);
-      } catch (...) {  // said when it is that batch's turn
-        return {};
-      }
-    });
+    const auto current = images(first, room_);
+    return device.train_step_ahead(current, adam,
+                                   {room_.ticket, [&](uint64_t ticket) -> std::span<const uint8_t> {
+                                      if (next >= source_.size) return {};
+                                      const auto following = images(next, next_room_);
+                                      next_room_.ticket = ticket;
+                                      return following;
+                                    }});
   }
 
  private:
   struct Room {
     std::vector<uint8_t> images;
-    int64_t first = -1;  // place in the order of the first image; -1: empty
+    int64_t first = -1;   // place in the order of the first image; -1: empty
+    uint64_t ticket = 0;  // of the device, which has them too
+    void empty() {
+      first = -1;
+      ticket = 0;
+    }
   };
 
   std::span<const int64_t> indices(int64_t first) const {
@@ -55,7 +62,7 @@ class Batches {
   std::span<const int64_t> numbers(int64_t first) {
     const auto chosen = indices(first);
     numbers_.assign(chosen.begin(), chosen.end());
-    for (int64_t& number : numbers_) number += source_.held_from;
+    for (int64_t& number : numbers_) number += held_from_;
     return numbers_;
   }
   std::span<const uint8_t> images(int64_t first, Room& room) const {
@@ -64,14 +71,14 @@ class Batches {
     if (room.images.size() < bytes) room.images.resize(bytes);
     const auto out = std::span(room.images).first(bytes);
     if (room.first == first) return out;
-    room.first = -1;
+    room.empty();
     source_.gather(chosen, out);
     room.first = first;
     return out;
   }
 
   const ImageSource& source_;
-  int64_t batch_size_;
+  int64_t batch_size_, held_from_;
   std::span<const int64_t> order_;
   Room room_, next_room_;
   std::vector<int64_t> numbers_;
@@ -115,10 +122,10 @@ EpochResult finish_epoch(const Device& device, double loss, double validation_lo
 }  // namespace
 
 double mean_loss(Device& device, const ImageSource& images, int64_t batch_size,
-                 const std::function<void()>& before_batch) {
+                 const std::function<void()>& before_batch, int64_t held_from) {
   std::vector<int64_t> order(static_cast<std::size_t>(images.size));
   std::iota(order.begin(), order.end(), int64_t{0});
-  Batches batches(images, batch_size);
+  Batches batches(images, batch_size, held_from);
   batches.set_order(order);
   double sum = 0;
   for (int64_t first = 0; first < images.size; first += batch_size) {
@@ -137,9 +144,10 @@ std::optional<TrainEnd> train_ended(const TrainPosition& position, const TrainOp
 }
 
 TrainEnd train(Device& device, const ImageSource& training, const ImageSource& validation,
-               const TrainOptions& options, TrainPosition& position, const TrainObserver& observer) {
+               const TrainOptions& options, TrainPosition& position, const TrainObserver& observer,
+               const HeldFrom& held) {
   if (training.size <= 0) throw no_input_error("there is no image to train on");
-  Batches batches(training, options.batch_size);
+  Batches batches(training, options.batch_size, held.training);
   for (;;) {
     if (const auto end = train_ended(position, options)) return *end;
     const std::vector<int64_t> order = shuffled(training.size, options.seed, position.epoch);
@@ -156,7 +164,8 @@ TrainEnd train(Device& device, const ImageSource& training, const ImageSource& v
     }
     double validation_loss = std::numeric_limits<double>::quiet_NaN();
     if (validation.size > 0) {
-      validation_loss = mean_loss(device, validation, options.batch_size, observer.while_validating);
+      validation_loss =
+          mean_loss(device, validation, options.batch_size, observer.while_validating, held.validation);
       if (!std::isfinite(validation_loss)) {
         throw non_finite_error("in epoch " + std::to_string(position.epoch + 1) +
                                ", the validation loss is not finite, lower the learning rate");

@@ -48,6 +48,12 @@ struct TrainObserver {
   std::function<void()> while_validating = {};
 };
 
+// Where the device holds the images (Device::hold): image i has number `training` or `validation` + i there.
+// -1: it does not.
+struct HeldFrom {
+  int64_t training = -1, validation = -1;
+};
+
 enum class TrainEnd { kFinished, kPatience, kPaused };
 
 // How the run ended, if nothing is left to do at `position`.
@@ -58,10 +64,12 @@ std::optional<TrainEnd> train_ended(const TrainPosition& position, const TrainOp
 // before an observer sees numbers that are not finite; E_NO_INPUT for an empty training source. A pause comes
 // after any step, the last of an epoch included: the epoch then ends in the next run.
 TrainEnd train(Device& device, const ImageSource& training, const ImageSource& validation,
-               const TrainOptions& options, TrainPosition& position, const TrainObserver& observer);
+               const TrainOptions& options, TrainPosition& position, const TrainObserver& observer,
+               const HeldFrom& held = {});
 
-// Mean loss over all images of a source, in fixed batches; NaN for none. before_batch may be empty.
+// Mean loss over all images of a source, in fixed batches; NaN for none. before_batch may be empty; held_from
+// as HeldFrom has it.
 double mean_loss(Device& device, const ImageSource& images, int64_t batch_size,
-                 const std::function<void()>& before_batch = {});
+                 const std::function<void()>& before_batch = {}, int64_t held_from = -1);
 
 }  // namespace lookalike

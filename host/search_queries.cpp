@@ -69,7 +69,7 @@ class Resolver {
       if (error.code() != ExitCode::kUsage) throw;
       set.warning = fmt::format(
           "the catalog's codes are in fp16, which device {} lacks: this photo's is in float32, and distances "
-          "to it are off by less than 1/500 of the code's length",
+          "to it are a little off",
           device_.facts().kind);
     }
   }

@@ -15,6 +15,7 @@
 #include "host/atomic_file.h"
 #include "host/bottleneck.h"
 #include "host/byte_cache.h"
+#include "host/held_photos.h"
 #include "host/interrupt.h"
 #include "host/memory.h"
 #include "host/plan.h"
@@ -65,40 +66,18 @@ struct Images {
   }
 };
 
-// Gives all photos to a device that has room for them, those to train on first; false: they go to it batch by
-// batch.
-bool hold(const Images& images, Device& device, const TrainCommandOptions& options) {
-  const int64_t training = images.training.size(), all = training + images.validation.size();
-  const bool held =
-      device.hold({all, [&](std::span<const int64_t> indices, std::span<uint8_t> out) {
-                     for (size_t i = 0; i < indices.size(); ++i) {
-                       const bool trains = indices[i] < training;
-                       const int64_t index = trains ? indices[i] : indices[i] - training;
-                       (trains ? images.training : images.validation)
-                           .gather({&index, 1}, out.subspan(i * size_t{kImageBytes}, size_t{kImageBytes}));
-                     }
-                   }});
-  if (held) {
-    say(options, fmt::format("photos stay on the device ({})", format_bytes(all * kImageBytes)));
-  } else if (device.facts().kind != "cpu") {
-    say(options, fmt::format("photos ({}) do not fit on the device: a batch is copied there while the one "
-                             "before it is computed",
-                             format_bytes(all * kImageBytes)));
-  }
-  return held;
-}
-
 // Training proper: what is said and saved while it goes.
 class Session {
  public:
   Session(const TrainCommandOptions& options, const Images& images, TrainFolder& folder, Device& device,
-          Settings settings, TrainPosition position)
+          Settings settings, TrainPosition position, const HeldFrom& held)
       : options_(options),
         images_(images),
         folder_(folder),
         device_(device),
         settings_(std::move(settings)),
         position_(std::move(position)),
+        held_(held),
         metrics_(folder.metrics_path(), position_.epoch),
         progress_(options.talk, "train", options.training.epochs * images.training.size()),
         epoch_start_(Clock::now()),
@@ -109,11 +88,6 @@ class Session {
 
   // Returns with everything saved; a stop that was asked for as kPaused.
   TrainEnd run() {
-    ImageSource training = images_.training.source(), validation = images_.validation.source();
-    if (hold(images_, device_, options_)) {
-      training.held_from = 0;
-      validation.held_from = training.size;
-    }
     const TrainObserver observer = {[this](const TrainPosition&, double) {
                                       const Stopwatch saving(saving_);
                                       return after_step();
@@ -127,7 +101,8 @@ class Session {
                                       if (stop_signal() != 0) throw Interrupted(stop_signal());
                                     }};
     try {
-      return train(device_, training, validation, options_.training, position_, observer);
+      return train(device_, images_.training.source(), images_.validation.source(), options_.training,
+                   position_, observer, held_);
     } catch (const Interrupted&) {  // while validating: the epoch's steps are done and kept
       save();
       return TrainEnd::kPaused;
@@ -201,6 +176,7 @@ class Session {
   Device& device_;
   Settings settings_;
   TrainPosition position_;
+  HeldFrom held_;
   Metrics metrics_;
   Progress progress_;
   Clock::time_point epoch_start_, last_save_;
@@ -345,7 +321,9 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
     device.set_optimizer({});
   }
 
-  Session session(options, images, folder, device, settings, position);
+  const HeldFrom held =
+      hold_photos(device, images.training.source(), images.validation.source(), options.talk);
+  Session session(options, images, folder, device, settings, position, held);
   train_and_say(options, images, session);
   const std::string listed = refusals.empty() ? "" : " (listed in " + folder.refusals_path() + ")";
   say(options, fmt::format("{} photos trained on, {} validated, {} refused{}; {} images/s",

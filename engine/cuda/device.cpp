@@ -1,8 +1,6 @@
 #include "engine/cuda/device.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <optional>
 #include <stdexcept>
 #include <vector>
@@ -11,11 +9,10 @@
 #include "engine/cuda/half_encoder.h"
 #include "engine/cuda/held_images.h"
 #include "engine/cuda/kernel_order.h"
+#include "engine/cuda/losses.h"
 #include "engine/cuda/network_room.h"
-#include "engine/non_finite.h"
-#include "kernels/cuda/adam.h"
+#include "engine/cuda/training.h"
 #include "kernels/cuda/nearest.h"
-#include "kernels/cuda/non_finite.h"
 
 namespace lookalike::cuda {
 namespace {
@@ -26,30 +23,18 @@ std::int64_t count_of(std::size_t size, std::int64_t each, const char* what) {
   return static_cast<std::int64_t>(size) / each;
 }
 
-TensorBounds tensor_bounds() {
-  TensorBounds bounds;
-  bounds.tensors = kTensorCount;
-  for (int t = 0; t < kTensorCount; ++t) bounds.begin[static_cast<std::size_t>(t)] = tensor_place(t).offset;
-  bounds.begin[kTensorCount] = kParameterCount;
-  return bounds;
-}
-
-// Flags of a step, one for each tensor: not finite before it, in the gradient, after it.
-enum Moment { kBefore, kGradient, kAfter, kMoments };
-
 class CudaDevice final : public Device {
   static std::span<const std::uint8_t> part(std::span<const std::uint8_t> images, std::int64_t first,
                                             std::int64_t count) {
     return images.subspan(static_cast<std::size_t>(first * kImageBytes),
                           static_cast<std::size_t>(count * kImageBytes));
   }
-  // Where a batch's images come from: fill(slot, first, count) puts a part of them there.
-  auto from_host(std::span<const std::uint8_t> images) {
+  Fill from_host(std::span<const std::uint8_t> images) {
     return [this, images](int slot, std::int64_t first, std::int64_t count) {
       room_.feed().put(slot, part(images, first, count));
     };
   }
-  auto from_held() {
+  Fill from_held() {
     return [this](int slot, std::int64_t first, std::int64_t count) {
       held_->put(first, count, room_.network().images(slot));
     };
@@ -57,8 +42,7 @@ class CudaDevice final : public Device {
 
  public:
   explicit CudaDevice(const CudaOptions& options) : options_(options) {
-    for (gpu::Buffer<float>* buffer : {&parameters_, &gradient_, &m_, &v_})
-      gpu::fill(buffer->data(), 0, buffer->size() * sizeof(float), stream_);
+    gpu::fill(parameters_.data(), 0, parameters_.size() * sizeof(float), stream_);
     gpu::synchronize(stream_);
   }
   ~CudaDevice() override {
@@ -87,18 +71,18 @@ class CudaDevice final : public Device {
     if (state.m.size() != kParameterCount || state.v.size() != kParameterCount)
       throw std::invalid_argument("the optimizer's state has the wrong length");
     guarded([&] {
-      upload(state.m, m_);
-      upload(state.v, v_);
+      upload(state.m, training_.m());
+      upload(state.v, training_.v());
+      training_.set_steps(state.step);
     });
-    step_ = state.step;
   }
   OptimizerState optimizer() const override {
     OptimizerState state;
     guarded([&] {
-      download(m_, state.m);
-      download(v_, state.v);
+      download(training_.m(), state.m);
+      download(training_.v(), state.v);
     });
-    state.step = step_;
+    state.step = training_.steps();
     return state;
   }
 
@@ -137,7 +121,7 @@ class CudaDevice final : public Device {
     if (count == 0) return;
     guarded([&] {
       require(0);
-      announced_ = {};  // the images' places are the results' too
+      training_.withdraw();  // the images' places are the results' too
       Network& network = room_.network();
       const std::int64_t most = options_.forward_images;
       for (std::int64_t first = 0; first < count; first += most) {
@@ -164,47 +148,28 @@ class CudaDevice final : public Device {
     return train_step_ahead(images, options, {});
   }
   double train_step_ahead(std::span<const std::uint8_t> images, const AdamOptions& options,
-                          const NextImages& next) override {
+                          const Ahead& ahead) override {
     const std::int64_t count = batch_of(images);
-    return guarded([&] {
-      require(count);
-      const bool there =
-          announced_.images.data() == images.data() && announced_.images.size() == images.size();
-      const int slot = there ? announced_.slot : 0;
-      const int free = queue_step(count, options, from_host(images), slot, there);
-      announced_ = {};
-      return finish_step(count, [&] {
-        if (!next) return;
-        const auto following = next();
-        if (following.empty() || batch_of(following) > room_.network().most()) return;
-        room_.feed().put(free, following);
-        announced_ = {following, free};
-      });
-    });
+    return guarded([&] { return training_.step(count, options, from_host(images), ahead); });
   }
   double train_step_on_held(std::span<const std::int64_t> images, const AdamOptions& options) override {
-    return guarded([&] {
-      const std::int64_t count = choose(images);
-      require(count);
-      announced_ = {};
-      queue_step(count, options, from_held(), 0, false);
-      return finish_step(count, [] {});
-    });
+    return guarded([&] { return training_.step(choose(images), options, from_held(), {}); });
   }
 
-  bool hold(const ImageSource& images) override {
+  Held hold(const ImageSource& images) override {
     return guarded([&] {
       held_.reset();
       require(0);
       // A quarter of what is free stays so: for encoding in fp16, search, and what else runs on the device.
       const std::int64_t room = room_.free_bytes() / 4 * 3;
-      if (images.size < 1 || images.size > room / kImageBytes) return false;
+      if (images.size < 1 || images.size > room / kImageBytes) return Held::kNoRoom;
       try {
         held_.emplace(images, stream_);
       } catch (const gpu::Error& error) {
         if (!error.out_of_memory) throw;
+        return Held::kNoRoom;
       }
-      return held_.has_value();
+      return Held::kHeld;
     });
   }
 
@@ -263,15 +228,8 @@ class CudaDevice final : public Device {
   }
 
   void require(std::int64_t training_images) {
-    if (room_.require(training_images)) announced_ = {};
+    if (room_.require(training_images)) training_.withdraw();
   }
-  void require_losses(std::int64_t count) {
-    if (static_cast<std::int64_t>(losses_.size()) >= count) return;
-    gpu::synchronize(stream_);
-    losses_ = gpu::Buffer<double>(static_cast<std::size_t>(count));
-    host_losses_ = gpu::PinnedBuffer<double>(static_cast<std::size_t>(count));
-  }
-
   std::int64_t choose(std::span<const std::int64_t> images) {
     if (!held_) throw std::logic_error("the device holds no images");
     if (images.empty()) throw std::invalid_argument("a batch has no images");
@@ -281,11 +239,11 @@ class CudaDevice final : public Device {
 
   // begin(first image, slot, batch) queues a part's work and returns what fetches its result; the next part
   // is on its way before that waits.
-  template <class Fill, class Begin>
+  template <class Begin>
   void forward(std::int64_t count, const Fill& fill, const Begin& begin) {
     if (count == 0) return;
     require(0);
-    announced_ = {};
+    training_.withdraw();
     const std::int64_t most = options_.forward_images;
     fill(0, 0, std::min(most, count));
     int slot = 0;
@@ -300,96 +258,23 @@ class CudaDevice final : public Device {
     gpu::synchronize(stream_);
   }
 
-  template <class Fill>
   double loss_of(std::int64_t count, const Fill& fill) {
-    require_losses(count);
+    losses_.require(count);
     forward(count, fill, [&](std::int64_t first, int slot, const Network::Batch& batch) {
-      room_.network().loss(weights(), slot, batch, losses_.data() + first);
+      room_.network().loss(weights(), slot, batch, losses_.device() + first);
       return [] {};
     });
-    fetch_losses(count);
+    losses_.fetch(count);
     gpu::synchronize(stream_);
-    return mean_loss(count);
+    return losses_.mean(count);
   }
-
-  // Queues all of a step and waits for nothing. The first part's images come to `slot`, or are `there`
-  // already. Returns the slot that the last part does not use.
-  template <class Fill>
-  int queue_step(std::int64_t count, const AdamOptions& options, const Fill& fill, int slot, bool there) {
-    require_losses(count);
-    const std::int64_t most = std::min(count, options_.training_images);
-    const auto scale =
-        static_cast<float>(1.0 / (static_cast<double>(count) * static_cast<double>(kImageBytes)));
-    look(parameters_, kBefore);
-    if (!there) fill(slot, 0, most);
-    for (std::int64_t first = 0; first < count; first += most, slot = 1 - slot) {
-      const std::int64_t n = std::min(most, count - first);
-      room_.network().gradient(weights(), slot, {n, n}, scale, first > 0, losses_.data() + first,
-                               {gradient_.data()});
-      room_.feed().done(slot);
-      const std::int64_t next = first + n;
-      if (next < count) fill(1 - slot, next, std::min(most, count - next));
-    }
-    look(gradient_, kGradient);
-    adam_step(options, step_ + 1, {losses_.data(), count, flags_.data(), kAfter * kTensorCount},
-              {gradient_.data(), parameters_.data(), m_.data(), v_.data(), kParameterCount}, stream_);
-    look(parameters_, kAfter);
-    fetch_losses(count);
-    gpu::copy(host_flags_.data(), flags_.data(), host_flags_.size() * sizeof(std::int32_t), stream_);
-    return slot;
-  }
-
-  void look(const gpu::Buffer<float>& values, Moment moment) {
-    find_non_finite(values.data(), tensor_bounds(), flags_.data() + moment * kTensorCount, stream_);
-  }
-
-  void fetch_losses(std::int64_t count) {
-    gpu::copy(host_losses_.data(), losses_.data(), static_cast<std::size_t>(count) * sizeof(double), stream_);
-  }
-  // In the order of images, as the CPU adds them.
-  double mean_loss(std::int64_t count) const {
-    double sum = 0.0;
-    for (std::int64_t i = 0; i < count; ++i) sum += host_losses_.data()[i];
-    return sum / (static_cast<double>(count) * static_cast<double>(kImageBytes));
-  }
-
-  // Waits for the step, while_computing() done. The device has kept weights and optimizer as they were
-  // wherever this throws anything but the last.
-  template <class Meanwhile>
-  double finish_step(std::int64_t count, const Meanwhile& while_computing) {
-    while_computing();
-    gpu::synchronize(stream_);
-    const double mean = mean_loss(count);
-    const auto first = [&](Moment moment) -> std::optional<std::string> {
-      for (int t = 0; t < kTensorCount; ++t)
-        if (host_flags_.data()[moment * kTensorCount + t] != 0) return tensor_place(t).name;
-      return {};
-    };
-    if (const auto tensor = first(kBefore)) throw weight_error(*tensor);
-    if (!std::isfinite(mean)) throw loss_error(step_ + 1);
-    if (const auto tensor = first(kGradient)) throw gradient_error(*tensor, step_ + 1);
-    ++step_;
-    if (const auto tensor = first(kAfter)) throw stepped_weight_error(*tensor, step_);
-    return mean;
-  }
-
-  // Images of the next step, in a slot already.
-  struct Announced {
-    std::span<const std::uint8_t> images;
-    int slot = 0;
-  };
 
   CudaOptions options_;
   gpu::OwnedStream stream_;
   NetworkRoom room_{options_, stream_};
-  gpu::Buffer<float> parameters_{std::size_t{kParameterCount}}, gradient_{std::size_t{kParameterCount}};
-  gpu::Buffer<float> m_{std::size_t{kParameterCount}}, v_{std::size_t{kParameterCount}};
-  gpu::Buffer<std::int32_t> flags_{std::size_t{kMoments} * kTensorCount};
-  gpu::PinnedBuffer<std::int32_t> host_flags_{std::size_t{kMoments} * kTensorCount};
-  gpu::Buffer<double> losses_;
-  gpu::PinnedBuffer<double> host_losses_;
-  std::int64_t step_ = 0;
-  Announced announced_;
+  gpu::Buffer<float> parameters_{std::size_t{kParameterCount}};
+  Losses losses_{stream_};
+  Training training_{options_, room_, losses_, parameters_, stream_};
   std::optional<HeldImages> held_;
   std::optional<Nearest> nearest_;
   bool half_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "kernels/cuda/gather_images.h"
@@ -30,8 +31,10 @@ void HeldImages::choose(std::span<const std::int64_t> numbers) {
   for (const std::int64_t number : numbers)
     if (number < 0 || number >= size_) throw std::out_of_range("the device holds no image of this number");
   if (staged_.size() < numbers.size()) {
-    staged_ = gpu::PinnedBuffer<std::int64_t>(numbers.size());
-    numbers_ = gpu::Buffer<std::int64_t>(numbers.size());
+    gpu::PinnedBuffer<std::int64_t> staged(numbers.size());
+    gpu::Buffer<std::int64_t> on_device(numbers.size());
+    staged_ = std::move(staged);
+    numbers_ = std::move(on_device);
   }
   std::copy(numbers.begin(), numbers.end(), staged_.data());
   gpu::copy(numbers_.data(), staged_.data(), numbers.size_bytes(), stream_);

@@ -46,9 +46,9 @@ bool NetworkRoom::require(std::int64_t training_images) {
   const std::int64_t free = free_bytes();
   if (planned->plan().bytes() > free) throw short_of_memory(*planned, most, free);
   planned->allocate();
+  feed_.emplace(static_cast<std::size_t>(planned->most() * kImageBytes),
+                std::array{planned->images(0), planned->images(1)}, stream_);
   network_ = std::move(planned);
-  feed_.emplace(static_cast<std::size_t>(network_->most() * kImageBytes),
-                std::array{network_->images(0), network_->images(1)}, stream_);
   return true;
 }
 

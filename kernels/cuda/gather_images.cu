@@ -8,7 +8,6 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kWords = kImageBytes / 4;
 static_assert(kImageBytes % 4 == 0);
-constexpr std::int64_t kMost = 65535;  // of a grid
 
 __global__ void __launch_bounds__(kThreads)
     gather_images_kernel(const std::uint32_t* __restrict__ images, const std::int64_t* __restrict__ numbers,
@@ -23,12 +22,10 @@ __global__ void __launch_bounds__(kThreads)
 void gather_images(const std::uint8_t* images, const std::int64_t* numbers, std::int64_t count,
                    std::uint8_t* out, gpu::Stream stream) {
   constexpr auto kBlocks = static_cast<unsigned>((kWords + kThreads - 1) / kThreads);
-  for (std::int64_t first = 0; first < count; first += kMost) {
-    const std::int64_t n = min(kMost, count - first);
-    gpu::launch("gather_images", {{kBlocks, static_cast<unsigned>(n)}, kThreads, 0, stream},
-                gather_images_kernel, reinterpret_cast<const std::uint32_t*>(images), numbers + first,
-                reinterpret_cast<std::uint32_t*>(out + first * kImageBytes));
-  }
+  if (count == 0) return;
+  gpu::launch("gather_images", {{kBlocks, static_cast<unsigned>(count)}, kThreads, 0, stream},
+              gather_images_kernel, reinterpret_cast<const std::uint32_t*>(images), numbers,
+              reinterpret_cast<std::uint32_t*>(out));
 }
 
 }  // namespace lookalike::cuda

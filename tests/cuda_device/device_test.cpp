@@ -9,34 +9,12 @@
 #include "engine/cuda/kernel_order.h"
 #include "engine/cuda/memory_plan.h"
 #include "engine/error.h"
-#include "tests/cuda/device_test.h"
-#include "tests/cuda_device/device_under_test.h"
+#include "tests/cuda_device/device_fixture.h"
 #include "tests/support/error_bound.h"
 #include "tests/support/inputs.h"
 
 namespace lookalike::test {
 namespace {
-
-class CudaDeviceTest : public DeviceTest {
- protected:
-  static constexpr std::int64_t kMost = 5;
-  std::unique_ptr<Device> device(std::int64_t forward_images = 2, std::int64_t training_images = 3) const {
-    auto device = small_cuda_device(forward_images, training_images);
-    device->set_parameters(parameters_);
-    return device;
-  }
-  std::span<const std::uint8_t> images(std::int64_t first, std::int64_t count) const {
-    return std::span(images_).subspan(static_cast<std::size_t>(first * kImageBytes),
-                                      static_cast<std::size_t>(count * kImageBytes));
-  }
-  static std::vector<float> parameters_of(const Device& device) {
-    std::vector<float> parameters(kParameterCount);
-    device.get_parameters(parameters);
-    return parameters;
-  }
-  const std::vector<float> parameters_ = random_parameters(kStages, 122);
-  const std::vector<std::uint8_t> images_ = random_image(121, kMost* kImageBytes);
-};
 
 TEST_F(CudaDeviceTest, CodesAndImagesDependOnNothingElseInTheBatch) {
   const auto one = device();
@@ -158,120 +136,6 @@ TEST_F(CudaDeviceTest, RefusesAWeightThatNothingElseShows) {
   EXPECT_TRUE(std::isfinite(one->loss(images(0, 1))));
   EXPECT_THROW(one->train_step(images(0, 1), {}), Error);
   EXPECT_TRUE(same_bytes<float>({"parameters", {kParameterCount}, ""}, bad, parameters_of(*one)));
-}
-
-// Bytes of the whole state after some steps and losses, the images handed over one way or another.
-class DatasetTest : public CudaDeviceTest {
- protected:
-  static std::vector<float> state_of(const Device& device) {
-    std::vector<float> all = parameters_of(device);
-    const OptimizerState state = device.optimizer();
-    all.insert(all.end(), state.m.begin(), state.m.end());
-    all.insert(all.end(), state.v.begin(), state.v.end());
-    return all;
-  }
-  ImageSource source() const {
-    return {kMost, [this](std::span<const std::int64_t> indices, std::span<std::uint8_t> out) {
-              for (std::size_t i = 0; i < indices.size(); ++i)
-                std::ranges::copy(images(indices[i], 1),
-                                  out.begin() + static_cast<std::ptrdiff_t>(i) * kImageBytes);
-            }};
-  }
-  std::vector<std::uint8_t> gathered(const std::vector<std::int64_t>& numbers) const {
-    std::vector<std::uint8_t> bytes(numbers.size() * std::size_t{kImageBytes});
-    source().gather(numbers, bytes);
-    return bytes;
-  }
-  std::unique_ptr<Device> prepared() const {
-    auto device = this->device();
-    device->prepare({.images = 4, .training = true});
-    return device;
-  }
-  // One batch of parts, one whole, one image named twice.
-  const std::vector<std::vector<std::int64_t>> batches_ = {{4, 0, 2, 1}, {3}, {2, 2}};
-};
-
-TEST_F(DatasetTest, HeldImagesGiveTheSameBytes) {
-  const auto by_bytes = prepared(), by_number = prepared();
-  ASSERT_TRUE(by_number->hold(source()));
-  for (const auto& batch : batches_) {
-    EXPECT_EQ(by_bytes->loss(gathered(batch)), by_number->loss_of_held(batch));
-    EXPECT_EQ(by_bytes->train_step(gathered(batch), {}), by_number->train_step_on_held(batch, {}));
-  }
-  EXPECT_EQ(by_bytes->train_step(images(0, 1), {}), by_number->train_step(images(0, 1), {}));
-  EXPECT_EQ(state_of(*by_bytes), state_of(*by_number));
-  EXPECT_THROW(by_number->loss_of_held(std::vector<std::int64_t>{kMost}), std::out_of_range);
-  EXPECT_THROW(by_number->train_step_on_held(std::vector<std::int64_t>{-1}, {}), std::out_of_range);
-  EXPECT_THROW(by_bytes->loss_of_held(batches_[0]), std::logic_error);
-}
-
-TEST_F(DatasetTest, ImagesAnnouncedAheadGiveTheSameBytes) {
-  const auto plain = prepared(), ahead = prepared();
-  std::vector<std::vector<std::uint8_t>> bytes;
-  for (const auto& batch : batches_) bytes.push_back(gathered(batch));
-  const auto step = [&](std::size_t i, std::size_t next) {
-    int calls = 0;
-    const double loss = ahead->train_step_ahead(bytes[i], {}, [&]() -> std::span<const std::uint8_t> {
-      ++calls;
-      return next < bytes.size() ? std::span<const std::uint8_t>(bytes[next])
-                                 : std::span<const std::uint8_t>();
-    });
-    EXPECT_EQ(calls, 1);
-    EXPECT_EQ(loss, plain->train_step(bytes[i], {})) << "step with batch " << i << ", then " << next;
-  };
-  step(0, 1);
-  step(1, 2);
-  step(2, 1);
-  // Announced, and then other work comes in between, or another batch.
-  EXPECT_EQ(ahead->loss(images(0, 1)), plain->loss(images(0, 1)));
-  step(1, 2);
-  std::vector<std::uint8_t> decoded(2 * kImageBytes);
-  ahead->decode(std::vector<float>(2 * kCodeLength, 0.25F), decoded);
-  step(2, 1);
-  step(2, 3);
-  EXPECT_EQ(state_of(*plain), state_of(*ahead));
-}
-
-// Bytes of images that were announced are not read again: this is what says that they were on the device.
-TEST_F(DatasetTest, AnnouncedImagesAreOnTheDeviceAlready) {
-  const auto plain = prepared(), ahead = prepared();
-  const auto first = gathered(batches_[1]), second = gathered(batches_[2]);
-  auto given = second;
-  EXPECT_EQ(plain->train_step(first, {}),
-            ahead->train_step_ahead(first, {}, [&] { return std::span<const std::uint8_t>(given); }));
-  std::ranges::fill(given, std::uint8_t{0});
-  EXPECT_EQ(plain->train_step(second, {}), ahead->train_step(given, {}));
-}
-
-TEST_F(DatasetTest, ImagesThatDoNotFitAreNotHeld) {
-  cuda::CudaOptions options;
-  options.forward_images = options.training_images = 1;
-  options.memory_bytes = 1;
-  const auto planned = [&](std::int64_t memory) {
-    options.memory_bytes = memory;
-    auto device = cuda::make_cuda_device(options);
-    device->set_parameters(parameters_);
-    device->prepare({.images = 1, .training = true});
-    return device;
-  };
-  // Least memory for the network alone, to a kilobyte.
-  std::int64_t least = 0, enough = 40'000'000;
-  while (enough - least > 1000) {
-    const std::int64_t middle = least + (enough - least) / 2;
-    try {
-      planned(middle);
-      enough = middle;
-    } catch (const Error&) {
-      least = middle;
-    }
-  }
-  constexpr std::int64_t kDataset = kMost * kImageBytes;
-  const auto small = planned(enough + kDataset), large = planned(enough + 2 * kDataset);
-  EXPECT_FALSE(small->hold(source()));  // three quarters of the rest may be taken
-  EXPECT_TRUE(large->hold(source()));
-  EXPECT_FALSE(large->hold({0, {}}));
-  EXPECT_THROW(large->loss_of_held(batches_[0]), std::logic_error);
-  EXPECT_EQ(small->train_step(images(0, 1), {}), large->train_step(images(0, 1), {}));
 }
 
 // A batch cut in parts has the gradient of the whole one, but for the rounding of the sums.

@@ -1,10 +1,12 @@
-// gpu::launch of the emulator: the kernel has run when it returns.
+// gpu::launch of the emulator: the kernel runs when its stream does.
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "kernels/cuda/runtime.h"
 #include "tests/emulation/machine.h"
+#include "tests/emulation/streams.h"
 
 namespace lookalike::gpu {
 
@@ -17,14 +19,16 @@ struct Shape {
 template <class... Parameters, class... Arguments>
 void launch(const char* name, const Shape& shape, void (*kernel)(Parameters...), Arguments&&... arguments) {
   static_assert(sizeof...(Parameters) == sizeof...(Arguments));
-  auto body = [&] { kernel(static_cast<Parameters>(arguments)...); };
-  try {
-    emu::run_grid(
-        shape.grid, shape.block, shape.shared_bytes, [](void* c) { (*static_cast<decltype(body)*>(c))(); },
-        &body);
-  } catch (const emu::Error& error) {
-    throw emu::Error(std::string(name) + ": " + error.what());
-  }
+  emu::enqueue(shape.stream, [=, name = std::string(name)] {
+    auto body = [&] { kernel(static_cast<Parameters>(arguments)...); };
+    try {
+      emu::run_grid(
+          shape.grid, shape.block, shape.shared_bytes, [](void* c) { (*static_cast<decltype(body)*>(c))(); },
+          &body);
+    } catch (const emu::Error& error) {
+      throw emu::Error(name + ": " + error.what());
+    }
+  });
 }
 
 }  // namespace lookalike::gpu

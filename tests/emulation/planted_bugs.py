@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Plants one bug at a time in the kernels and says which builds of the emulated tests notice it.
+"""Plants one bug at a time in the kernels and the CUDA engine and says which builds of the emulated tests notice it.
 
-    planted_bugs.py BUILD [WORDS]    BUILD: a build folder with test_emulated, emulated_asan and emulated_tsan
+    planted_bugs.py BUILD [WORDS]    BUILD: a build folder with test_emulated, test_emulated_device, emulated_asan and
+                                     emulated_tsan
                                      WORDS: only the bugs whose name has them
 
 Takes half a minute a bug and is not part of every run: it is run when the emulator or a kernel's tests change.
@@ -17,10 +18,13 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels/cuda"
+ENGINE = ROOT / "engine/cuda"
 
 # name, file, text, what takes its place, tests
 NEAREST = "NearestTest.*"
 ENCODE = "EncodeHalf.*"
+PARTS = "CudaDeviceTest.Parts*"
+DATASET = "DatasetTest.*"
 BUGS = [
     ("pad: no tail test", "pad_bytes.cu", "if (i >= elements) return;", "", "PadBytes.*"),
     ("pad: right border read", "pad_bytes.cu", "x < kImageSize * kImageChannels", "x <= kImageSize * kImageChannels",
@@ -88,6 +92,19 @@ BUGS = [
      ENCODE),
     ("encode: taps transposed", "encode_pack.cpp", "tap_y * 3 + tap_x", "tap_x * 3 + tap_y", ENCODE),
     ("encode: scale forgotten", "encode_pack.cpp", "kSecondScale, second.at", "1.0, second.at", ENCODE),
+    ("feed: a slot is copied to while it is computed with", "image_feed.cpp",
+     "  if (slot.in_use) gpu::wait(copies_, slot.used);\n", "", PARTS),
+    ("feed: the host fills what is not yet copied", "image_feed.cpp", "  if (slot.copying) gpu::wait_for(slot.copied);\n", "",
+     PARTS),
+    ("feed: computes before the copy", "image_feed.cpp", "  gpu::wait(compute_, slot.copied);\n", "", PARTS),
+    ("training: results are read before the step is done", "training.cpp",
+     "  gpu::synchronize(stream_);\n  return result(count);", "  return result(count);", PARTS),
+    ("training: a slot is done before its work", "training.cpp",
+     "scale, first > 0, losses_.device() + first,\n                             {gradient_.data()});\n"
+     "    room_.feed().done(slot);\n",
+     "scale, first > 0, (room_.feed().done(slot), losses_.device() + first),\n                             {gradient_.data()});\n",
+     PARTS),
+    ("held: the host fills what is not yet copied", "held_images.cpp", "    gpu::synchronize(stream_);\n", "", DATASET),
 ]
 
 WARNINGS = ["-std=c++20", "-w", "-ffp-contract=off"]
@@ -97,6 +114,7 @@ BUILDS = [  # name, below BUILD, compiler, schedules
      [("forward", "late"), ("reverse", "early")]),
     ("tsan", "emulated_tsan", ["clang++", "-O1", "-fsanitize=thread"], [("forward", "late"), ("forward", "early")]),
 ]
+ENGINE_BUILDS = [("plain", ".", ["g++", "-O1"], [("reverse", "late"), ("reverse", "early")])]
 
 
 def run(command, **options):
@@ -116,12 +134,21 @@ def reason(status, text):
     return "value" if status else None
 
 
+def of_engine(file):
+    return (ENGINE / file).exists()
+
+
+def path_of(file):
+    return (ENGINE if of_engine(file) else KERNELS) / file
+
+
 def planted(folder, file, old, new):
     """Writes the kernel with its bug below `folder`; -> the sources to compile"""
-    text = (KERNELS / file).read_text()
+    original = path_of(file)
+    text = original.read_text()
     if old not in text:
         sys.exit(f"planted_bugs.py: {file} no longer has {old!r}")
-    target = folder / "kernels/cuda" / file
+    target = folder / original.relative_to(ROOT)
     target.parent.mkdir(parents=True)
     target.write_text(text.replace(old, new))
     if not file.endswith(".h"):
@@ -130,7 +157,7 @@ def planted(folder, file, old, new):
     return [path for path in users]
 
 
-def noticed(folder, sources, build, below, compiler, schedules, tests):
+def noticed(folder, sources, build, below, compiler, schedules, tests, device):
     emulation = build / below / "tests/emulation"
     objects = []
     for source in sources:
@@ -140,9 +167,14 @@ def noticed(folder, sources, build, below, compiler, schedules, tests):
         if status:
             sys.exit(text)
     program = folder / f"test{below.strip('.')}"
-    parts = [path for path in (emulation / "CMakeFiles/test_emulated.dir").rglob("*.o")]
-    status, text = run([*compiler, *map(str, objects), *map(str, parts), str(emulation / "liblookalike_emulated_kernels.a"),
-                        str(emulation / "liblookalike_emulator.a"), "-lgmock", "-lgtest", "-lgtest_main", "-o", str(program)])
+    name = "test_emulated_device" if device else "test_emulated"
+    parts = list((emulation / f"CMakeFiles/{name}.dir").rglob("*.o"))
+    libraries = [emulation / "liblookalike_emulated_kernels.a", emulation / "liblookalike_emulator.a"]
+    if device:
+        libraries = [emulation / "liblookalike_emulated_cuda.a", *libraries, build / "liblookalike_engine.a",
+                     build / "liblookalike_kernels.a", "-lhwy", "-ldl"]
+    status, text = run([*compiler, *map(str, [*objects, *parts, *libraries]), "-lgmock", "-lgtest", "-lgtest_main", "-o",
+                        str(program)])
     if status:
         sys.exit(text)
     results = []
@@ -165,8 +197,9 @@ def main():
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(temporary)
             sources = planted(folder, file, old, new)
-            for title, below, compiler, schedules in BUILDS:
-                results = noticed(folder, sources, build, below, compiler, schedules, tests)
+            device = of_engine(file)
+            for title, below, compiler, schedules in ENGINE_BUILDS if device else BUILDS:
+                results = noticed(folder, sources, build, below, compiler, schedules, tests, device)
                 words_found = sorted({result for result in results if result})
                 count = sum(1 for result in results if result)
                 if words_found:

@@ -9,75 +9,13 @@
 
 #include "engine/error.h"
 #include "engine/random.h"
+#include "tests/engine/train_fixture.h"
 
 namespace lookalike {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// Every image carries its index in its first bytes; other bytes vary a little, so that a network can learn.
-ImageSource numbered_images(int64_t size) {
-  return {size, [](std::span<const int64_t> indices, std::span<uint8_t> out) {
-            ASSERT_EQ(out.size(), indices.size() * std::size_t{kImageBytes});
-            for (std::size_t i = 0; i < indices.size(); ++i) {
-              const auto image = out.subspan(i * std::size_t{kImageBytes}, std::size_t{kImageBytes});
-              for (std::size_t b = 0; b < image.size(); ++b) {
-                image[b] = static_cast<uint8_t>(40 * indices[i] + static_cast<int64_t>(b % 97));
-              }
-              image[0] = static_cast<uint8_t>(indices[i]);
-            }
-          }};
-}
-
-// Parameters and loss depend on every image and on the order of steps; the state is complete, so that a copy
-// goes on as the original.
-class FakeDevice : public Device {
- public:
-  std::vector<std::vector<int>> batches;  // first byte of each image trained on
-  std::vector<double> validation;         // loss() gives these, one a call; then 0.5
-  int64_t fail_at_step = -1;              // optimizer step whose loss is not finite
-
-  void set_parameters(std::span<const float> parameters) override {
-    parameters_.assign(parameters.begin(), parameters.end());
-  }
-  void get_parameters(std::span<float> parameters) const override {
-    std::copy(parameters_.begin(), parameters_.end(), parameters.begin());
-  }
-  void set_optimizer(const OptimizerState& state) override { optimizer_ = state; }
-  OptimizerState optimizer() const override { return optimizer_; }
-  void encode(std::span<const uint8_t>, std::span<float>) override {}
-  void decode(std::span<const float>, std::span<uint8_t>) override {}
-  double loss(std::span<const uint8_t>) override {
-    return calls_ < validation.size() ? validation[calls_++] : 0.5;
-  }
-  double train_step(std::span<const uint8_t> images, const AdamOptions& options) override {
-    if (optimizer_.step == fail_at_step) throw non_finite_error("gradient of enc2.kernel is not finite");
-    ++optimizer_.step;
-    batches.emplace_back();
-    double loss = 0;
-    for (std::size_t i = 0; i < images.size(); i += std::size_t{kImageBytes}) {
-      batches.back().push_back(images[i]);
-      loss += images[i];
-    }
-    loss /= static_cast<double>(batches.back().size());
-    optimizer_.m[0] = 0.9F * optimizer_.m[0] + static_cast<float>(loss);
-    parameters_[0] -= static_cast<float>(options.learning_rate) * optimizer_.m[0];
-    return loss;
-  }
-  void nearest(const SearchBlock&, TopK&) override {}
-  DeviceFacts facts() const override { return {}; }
-
- private:
-  std::vector<float> parameters_ = std::vector<float>(kParameterCount, 0.0F);
-  OptimizerState optimizer_;
-  std::size_t calls_ = 0;
-};
-
-TrainObserver silent() {
-  return {[](const TrainPosition&, double) { return false; }, [](const TrainPosition&, const EpochResult&) {},
-          [](const TrainPosition&) {}};
-}
 
 TEST(Train, GoesThroughEveryImageInTheEpochsOrder) {
   FakeDevice device;
@@ -97,107 +35,6 @@ TEST(Train, GoesThroughEveryImageInTheEpochsOrder) {
   }
   EXPECT_EQ(position.epoch, 2);
   EXPECT_EQ(position.position, 0);
-}
-
-// A device that holds images, or asks for the next batch while it computes.
-class EagerDevice : public FakeDevice {
- public:
-  bool asks = false, holds = false;
-  std::vector<std::vector<int>> announced, losses;
-  std::vector<uint8_t> held;
-
-  double train_step_ahead(std::span<const uint8_t> images, const AdamOptions& options,
-                          const NextImages& next) override {
-    const double loss = train_step(images, options);
-    if (!asks) return loss;
-    announced.push_back(first_bytes(next()));
-    return loss;
-  }
-  bool hold(const ImageSource& images) override {
-    held.resize(static_cast<std::size_t>(images.size * kImageBytes));
-    for (int64_t i = 0; i < images.size; ++i)
-      images.gather({&i, 1}, std::span(held).subspan(static_cast<std::size_t>(i * kImageBytes), kImageBytes));
-    return holds = true;
-  }
-  double loss_of_held(std::span<const int64_t> images) override {
-    losses.push_back(first_bytes(chosen(images)));
-    return loss({});
-  }
-  double train_step_on_held(std::span<const int64_t> images, const AdamOptions& options) override {
-    return train_step(chosen(images), options);
-  }
-
- private:
-  static std::vector<int> first_bytes(std::span<const uint8_t> images) {
-    std::vector<int> first;
-    for (std::size_t i = 0; i < images.size(); i += std::size_t{kImageBytes}) first.push_back(images[i]);
-    return first;
-  }
-  std::vector<uint8_t> chosen(std::span<const int64_t> images) const {
-    std::vector<uint8_t> bytes;
-    for (const int64_t i : images)
-      bytes.insert(bytes.end(), held.begin() + i * kImageBytes, held.begin() + (i + 1) * kImageBytes);
-    return bytes;
-  }
-};
-
-TEST(Train, TheNextBatchIsAnnouncedAndEachIsGatheredOnce) {
-  EagerDevice device;
-  device.asks = true;
-  ImageSource images = numbered_images(7);
-  int64_t gathered = 0;
-  images.gather = [&gathered, plain = images.gather](std::span<const int64_t> indices,
-                                                     std::span<uint8_t> out) {
-    gathered += std::ssize(indices);
-    plain(indices, out);
-  };
-  TrainPosition position;
-  train(device, images, numbered_images(0), {.epochs = 2, .batch_size = 3, .seed = 9}, position, silent());
-  EXPECT_EQ(gathered, 14);
-  ASSERT_EQ(device.announced.size(), 6U);
-  for (const std::size_t last : {2U, 5U}) {  // of an epoch
-    EXPECT_EQ(device.announced[last - 2], device.batches[last - 1]);
-    EXPECT_EQ(device.announced[last - 1], device.batches[last]);
-    EXPECT_TRUE(device.announced[last].empty());
-  }
-}
-
-TEST(Train, AGatherThatFailsAheadFailsInItsTurn) {
-  EagerDevice device;
-  device.asks = true;
-  ImageSource images = numbered_images(7);
-  int calls = 0;
-  images.gather = [&calls, plain = images.gather](std::span<const int64_t> indices, std::span<uint8_t> out) {
-    if (++calls > 1) throw system_error("the file is gone");
-    plain(indices, out);
-  };
-  TrainPosition position;
-  EXPECT_THROW(train(device, images, numbered_images(0), {.epochs = 2, .batch_size = 3}, position, silent()),
-               Error);
-  EXPECT_EQ(position.position, 3);
-  EXPECT_EQ(device.batches.size(), 1U);
-}
-
-TEST(Train, HeldImagesAreTrainedOnByNumber) {
-  FakeDevice plain;
-  EagerDevice holder;
-  ImageSource training = numbered_images(5), validation = numbered_images(4);
-  const TrainOptions options{.epochs = 2, .batch_size = 2, .seed = 9};
-  TrainPosition a, b;
-  train(plain, training, validation, options, a, silent());
-  holder.hold({9, [&](std::span<const int64_t> indices, std::span<uint8_t> out) {
-                 const int64_t i = indices[0];
-                 (i < 5 ? training : validation).gather(std::vector{i < 5 ? i : i - 5}, out);
-               }});
-  const auto none = [](std::span<const int64_t>, std::span<uint8_t>) { FAIL() << "read again"; };
-  training.gather = validation.gather = none;
-  training.held_from = 0;
-  validation.held_from = 5;
-  train(holder, training, validation, options, b, silent());
-  EXPECT_EQ(plain.batches, holder.batches);
-  ASSERT_EQ(holder.losses.size(), 4U);
-  EXPECT_THAT(holder.losses[0], ElementsAre(0, 1));
-  EXPECT_THAT(holder.losses[3], ElementsAre(2, 3));
 }
 
 TEST(Train, StopsWhereValidatingIsForbidden) {

@@ -73,6 +73,33 @@ TEST_P(ReferenceGolden, TenAdamSteps) {
   }
 }
 
+// Windows beside the tie are none.
+TEST(PhotosTie, IsTheOnlyOneThatTurns) {
+  const GoldenCase golden = load_golden("photos");
+  std::vector<double> parameters = doubles(load_parameters(golden, "weights")), gradient;
+  std::vector<double> m(kParameterCount), v(kParameterCount);
+  int turned = 0;
+  for (int step = 1; step <= kPhotosTie.step; ++step) {
+    batch_gradient(golden, parameters, gradient, [&](int64_t image, reference::Trace& trace) {
+      if (step != kPhotosTie.step || image != kPhotosTie.image) return;
+      reference::StageTrace& stage = trace.stages[kPhotosTie.stage];
+      PoolWindow beside = kPhotosTie;
+      for (const int by : {-1, 1}) {
+        for (int64_t PoolWindow::*axis : {&PoolWindow::y, &PoolWindow::x, &PoolWindow::c}) {
+          beside = kPhotosTie;
+          beside.*axis += by;
+          EXPECT_THROW(turn_tie(stage, beside), std::invalid_argument);
+        }
+      }
+      const std::vector before = stage.pooled.argmax;
+      turn_tie(stage, kPhotosTie);
+      for (std::size_t i = 0; i < before.size(); ++i) turned += before[i] != stage.pooled.argmax[i] ? 1 : 0;
+    });
+    reference::adam_step(golden.adam, step, gradient, parameters, m, v);
+  }
+  EXPECT_EQ(turned, 1);
+}
+
 constexpr auto kName = [](const auto& golden) { return std::string(golden.param); };
 INSTANTIATE_TEST_SUITE_P(Cases, ReferenceActivations, ::testing::ValuesIn(kGoldenCases), kName);
 INSTANTIATE_TEST_SUITE_P(Cases, ReferenceGolden, ::testing::ValuesIn(kStepCases), kName);

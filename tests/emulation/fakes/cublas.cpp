@@ -2,9 +2,12 @@
 
 #include <cstdint>
 
+#include "tests/emulation/streams.h"
+
 struct cublasContext {
   cublasMath_t math = CUBLAS_DEFAULT_MATH;
   void* workspace = nullptr;
+  CUstream_st* stream = nullptr;
 };
 
 const char* cublasGetStatusString(cublasStatus_t status) {
@@ -19,7 +22,10 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
   delete handle;
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasSetStream_v2(cublasHandle_t, CUstream_st*) { return CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, CUstream_st* stream) {
+  handle->stream = stream;
+  return CUBLAS_STATUS_SUCCESS;
+}
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
   handle->math = mode;
   return CUBLAS_STATUS_SUCCESS;
@@ -39,13 +45,15 @@ cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t transpose
   // What cuBLAS would take too, but not as float32 without TF32, or not the same every time.
   if (handle->math != CUBLAS_PEDANTIC_MATH || handle->workspace == nullptr)
     return CUBLAS_STATUS_NOT_SUPPORTED;
-  for (std::int64_t j = 0; j < n; ++j)
-    for (std::int64_t i = 0; i < m; ++i) {
-      float sum = 0.0F;
-      for (std::int64_t l = 0; l < k; ++l)
-        sum += (turn_a ? a[i * lda + l] : a[l * lda + i]) * (turn_b ? b[l * ldb + j] : b[j * ldb + l]);
-      float& to = c[j * ldc + i];
-      to = *beta == 0.0F ? *alpha * sum : *alpha * sum + *beta * to;
-    }
+  lookalike::emu::enqueue(handle->stream, [=, alpha = *alpha, beta = *beta] {
+    for (std::int64_t j = 0; j < n; ++j)
+      for (std::int64_t i = 0; i < m; ++i) {
+        float sum = 0.0F;
+        for (std::int64_t l = 0; l < k; ++l)
+          sum += (turn_a ? a[i * lda + l] : a[l * lda + i]) * (turn_b ? b[l * ldb + j] : b[j * ldb + l]);
+        float& to = c[j * ldc + i];
+        to = beta == 0.0F ? alpha * sum : alpha * sum + beta * to;
+      }
+  });
   return CUBLAS_STATUS_SUCCESS;
 }

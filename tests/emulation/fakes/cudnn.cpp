@@ -8,6 +8,8 @@
 #include <cstring>
 #include <vector>
 
+#include "tests/emulation/streams.h"
+
 struct cudnnContext {
   CUstream_st* stream = nullptr;
 };
@@ -100,8 +102,7 @@ void for_each_tap(const Axes& x, const Taps& w, const cudnnConvolutionStruct& by
 }
 
 // result = alpha sum + beta result, where beta 0 does not read it.
-void blend(const std::vector<double>& sum, const void* alpha, const void* beta, void* result) {
-  const float a = *static_cast<const float*>(alpha), b = *static_cast<const float*>(beta);
+void blend(const std::vector<double>& sum, float a, float b, void* result) {
   auto* to = static_cast<float*>(result);
   for (std::size_t i = 0; i < sum.size(); ++i)
     to[i] = b == 0.0F ? a * static_cast<float>(sum[i]) : a * static_cast<float>(sum[i]) + b * to[i];
@@ -112,13 +113,15 @@ cudnnStatus_t workspace(const Axes& x, const Axes& w, const cudnnConvolutionStru
   *bytes = kWorkspaceBytes;
   return deterministic ? check(x, w, by, y) : CUDNN_STATUS_NOT_SUPPORTED;
 }
-cudnnStatus_t begin(const Axes& x, const Axes& w, const cudnnConvolutionStruct& by, const Axes& y,
-                    bool deterministic, void* memory, std::size_t bytes) {
+cudnnStatus_t begin(const cudnnContext& handle, const Axes& x, const Axes& w,
+                    const cudnnConvolutionStruct& by, const Axes& y, bool deterministic, void* memory,
+                    std::size_t bytes) {
   if (!deterministic) return CUDNN_STATUS_NOT_SUPPORTED;
   if (memory == nullptr || bytes < kWorkspaceBytes) return CUDNN_STATUS_BAD_PARAM;
-  std::memset(memory, 0xff, kWorkspaceBytes);
+  lookalike::emu::enqueue(handle.stream, [memory] { std::memset(memory, 0xff, kWorkspaceBytes); });
   return check(x, w, by, y);
 }
+float scalar(const void* value) { return *static_cast<const float*>(value); }
 
 template <class T>
 cudnnStatus_t create(T** object) {
@@ -200,91 +203,102 @@ cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(
   return workspace(*x, *dw, *by, *dy, algorithm == CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, bytes);
 }
 
-cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t, const void* alpha, cudnnTensorDescriptor_t x_of,
+cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void* alpha, cudnnTensorDescriptor_t x_of,
                                       const void* x, cudnnFilterDescriptor_t w_of, const void* w,
                                       cudnnConvolutionDescriptor_t by, cudnnConvolutionFwdAlgo_t,
                                       void* memory, std::size_t bytes, const void* beta,
                                       cudnnTensorDescriptor_t y_of, void* y) {
-  const cudnnStatus_t status = begin(*x_of, *w_of, *by, *y_of, true, memory, bytes);
+  const cudnnStatus_t status = begin(*handle, *x_of, *w_of, *by, *y_of, true, memory, bytes);
   if (status != CUDNN_STATUS_SUCCESS) return status;
-  std::vector<double> sum(static_cast<std::size_t>(y_of->count()));
-  const auto *in = static_cast<const float*>(x), *kernel = static_cast<const float*>(w);
-  Taps taps(*w_of, by->flipped);
-  taps.for_each([&](double& value, std::int64_t at) { value = static_cast<double>(kernel[at]); });
-  const std::int64_t c_count = x_of->size[1], k_count = y_of->size[1], c_step = x_of->stride[1],
-                     k_step = y_of->stride[1];
-  for (std::int64_t n = 0; n < y_of->size[0]; ++n)
-    for (std::int64_t row = 0; row < y_of->size[2]; ++row)
-      for_each_tap(*x_of, taps, *by, *y_of, n, row, [&](std::int64_t i, std::int64_t t, std::int64_t o) {
-        double* to = sum.data() + o;
-        for (std::int64_t c = 0; c < c_count; ++c) {
-          const double* tap = taps.values.data() + t + c * k_count;
-          const auto value = static_cast<double>(in[i + c * c_step]);
-          for (std::int64_t k = 0; k < k_count; ++k) to[k * k_step] += value * tap[k];
-        }
-      });
-  blend(sum, alpha, beta, y);
+  lookalike::emu::enqueue(handle->stream, [=, x_of = *x_of, w_of = *w_of, y_of = *y_of, by = *by,
+                                           a = scalar(alpha), b = scalar(beta)] {
+    std::vector<double> sum(static_cast<std::size_t>(y_of.count()));
+    const auto *in = static_cast<const float*>(x), *kernel = static_cast<const float*>(w);
+    Taps taps(w_of, by.flipped);
+    taps.for_each([&](double& value, std::int64_t at) { value = static_cast<double>(kernel[at]); });
+    const std::int64_t c_count = x_of.size[1], k_count = y_of.size[1], c_step = x_of.stride[1],
+                       k_step = y_of.stride[1];
+    for (std::int64_t n = 0; n < y_of.size[0]; ++n)
+      for (std::int64_t row = 0; row < y_of.size[2]; ++row)
+        for_each_tap(x_of, taps, by, y_of, n, row, [&](std::int64_t i, std::int64_t t, std::int64_t o) {
+          double* to = sum.data() + o;
+          for (std::int64_t c = 0; c < c_count; ++c) {
+            const double* tap = taps.values.data() + t + c * k_count;
+            const auto value = static_cast<double>(in[i + c * c_step]);
+            for (std::int64_t k = 0; k < k_count; ++k) to[k * k_step] += value * tap[k];
+          }
+        });
+    blend(sum, a, b, y);
+  });
   return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t, const void* alpha, cudnnFilterDescriptor_t w_of,
-                                           const void* w, cudnnTensorDescriptor_t dy_of, const void* dy,
+cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void* alpha,
+                                           cudnnFilterDescriptor_t w_of, const void* w,
+                                           cudnnTensorDescriptor_t dy_of, const void* dy,
                                            cudnnConvolutionDescriptor_t by,
                                            cudnnConvolutionBwdDataAlgo_t algorithm, void* memory,
                                            std::size_t bytes, const void* beta, cudnnTensorDescriptor_t dx_of,
                                            void* dx) {
-  const cudnnStatus_t status =
-      begin(*dx_of, *w_of, *by, *dy_of, algorithm == CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, memory, bytes);
+  const cudnnStatus_t status = begin(*handle, *dx_of, *w_of, *by, *dy_of,
+                                     algorithm == CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, memory, bytes);
   if (status != CUDNN_STATUS_SUCCESS) return status;
-  std::vector<double> sum(static_cast<std::size_t>(dx_of->count()));
-  const auto *kernel = static_cast<const float*>(w), *gradient = static_cast<const float*>(dy);
-  Taps taps(*w_of, by->flipped);
-  taps.for_each([&](double& value, std::int64_t at) { value = static_cast<double>(kernel[at]); });
-  const std::int64_t c_count = dx_of->size[1], k_count = dy_of->size[1], c_step = dx_of->stride[1],
-                     k_step = dy_of->stride[1];
-  for (std::int64_t n = 0; n < dy_of->size[0]; ++n)
-    for (std::int64_t row = 0; row < dy_of->size[2]; ++row)
-      for_each_tap(*dx_of, taps, *by, *dy_of, n, row, [&](std::int64_t i, std::int64_t t, std::int64_t o) {
-        for (std::int64_t c = 0; c < c_count; ++c) {
-          const double* tap = taps.values.data() + t + c * k_count;
-          double part = 0.0;
-          for (std::int64_t k = 0; k < k_count; ++k)
-            part += static_cast<double>(gradient[o + k * k_step]) * tap[k];
-          sum[static_cast<std::size_t>(i + c * c_step)] += part;
-        }
-      });
-  blend(sum, alpha, beta, dx);
+  lookalike::emu::enqueue(handle->stream, [=, w_of = *w_of, dy_of = *dy_of, dx_of = *dx_of, by = *by,
+                                           a = scalar(alpha), b = scalar(beta)] {
+    std::vector<double> sum(static_cast<std::size_t>(dx_of.count()));
+    const auto *kernel = static_cast<const float*>(w), *gradient = static_cast<const float*>(dy);
+    Taps taps(w_of, by.flipped);
+    taps.for_each([&](double& value, std::int64_t at) { value = static_cast<double>(kernel[at]); });
+    const std::int64_t c_count = dx_of.size[1], k_count = dy_of.size[1], c_step = dx_of.stride[1],
+                       k_step = dy_of.stride[1];
+    for (std::int64_t n = 0; n < dy_of.size[0]; ++n)
+      for (std::int64_t row = 0; row < dy_of.size[2]; ++row)
+        for_each_tap(dx_of, taps, by, dy_of, n, row, [&](std::int64_t i, std::int64_t t, std::int64_t o) {
+          for (std::int64_t c = 0; c < c_count; ++c) {
+            const double* tap = taps.values.data() + t + c * k_count;
+            double part = 0.0;
+            for (std::int64_t k = 0; k < k_count; ++k)
+              part += static_cast<double>(gradient[o + k * k_step]) * tap[k];
+            sum[static_cast<std::size_t>(i + c * c_step)] += part;
+          }
+        });
+    blend(sum, a, b, dx);
+  });
   return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t, const void* alpha, cudnnTensorDescriptor_t x_of,
-                                             const void* x, cudnnTensorDescriptor_t dy_of, const void* dy,
+cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void* alpha,
+                                             cudnnTensorDescriptor_t x_of, const void* x,
+                                             cudnnTensorDescriptor_t dy_of, const void* dy,
                                              cudnnConvolutionDescriptor_t by,
                                              cudnnConvolutionBwdFilterAlgo_t algorithm, void* memory,
                                              std::size_t bytes, const void* beta,
                                              cudnnFilterDescriptor_t dw_of, void* dw) {
-  const cudnnStatus_t status =
-      begin(*x_of, *dw_of, *by, *dy_of, algorithm == CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, memory, bytes);
+  const cudnnStatus_t status = begin(*handle, *x_of, *dw_of, *by, *dy_of,
+                                     algorithm == CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, memory, bytes);
   if (status != CUDNN_STATUS_SUCCESS) return status;
-  const auto *in = static_cast<const float*>(x), *gradient = static_cast<const float*>(dy);
-  Taps total(*dw_of, by->flipped);
-  const std::int64_t c_count = x_of->size[1], k_count = dy_of->size[1], c_step = x_of->stride[1],
-                     k_step = dy_of->stride[1];
-  for (std::int64_t n = 0; n < dy_of->size[0]; ++n)
-    for (std::int64_t row = 0; row < dy_of->size[2]; ++row) {
-      Taps part(*dw_of, by->flipped);
-      for_each_tap(*x_of, part, *by, *dy_of, n, row, [&](std::int64_t i, std::int64_t t, std::int64_t o) {
-        for (std::int64_t c = 0; c < c_count; ++c) {
-          double* to = part.values.data() + t + c * k_count;
-          const auto value = static_cast<double>(in[i + c * c_step]);
-          for (std::int64_t k = 0; k < k_count; ++k)
-            to[k] += value * static_cast<double>(gradient[o + k * k_step]);
-        }
-      });
-      for (std::size_t i = 0; i < total.values.size(); ++i) total.values[i] += part.values[i];
-    }
-  std::vector<double> sum(total.values.size());
-  total.for_each([&](double& value, std::int64_t at) { sum[static_cast<std::size_t>(at)] = value; });
-  blend(sum, alpha, beta, dw);
+  lookalike::emu::enqueue(handle->stream, [=, x_of = *x_of, dy_of = *dy_of, dw_of = *dw_of, by = *by,
+                                           a = scalar(alpha), b = scalar(beta)] {
+    const auto *in = static_cast<const float*>(x), *gradient = static_cast<const float*>(dy);
+    Taps total(dw_of, by.flipped);
+    const std::int64_t c_count = x_of.size[1], k_count = dy_of.size[1], c_step = x_of.stride[1],
+                       k_step = dy_of.stride[1];
+    for (std::int64_t n = 0; n < dy_of.size[0]; ++n)
+      for (std::int64_t row = 0; row < dy_of.size[2]; ++row) {
+        Taps part(dw_of, by.flipped);
+        for_each_tap(x_of, part, by, dy_of, n, row, [&](std::int64_t i, std::int64_t t, std::int64_t o) {
+          for (std::int64_t c = 0; c < c_count; ++c) {
+            double* to = part.values.data() + t + c * k_count;
+            const auto value = static_cast<double>(in[i + c * c_step]);
+            for (std::int64_t k = 0; k < k_count; ++k)
+              to[k] += value * static_cast<double>(gradient[o + k * k_step]);
+          }
+        });
+        for (std::size_t i = 0; i < total.values.size(); ++i) total.values[i] += part.values[i];
+      }
+    std::vector<double> sum(total.values.size());
+    total.for_each([&](double& value, std::int64_t at) { sum[static_cast<std::size_t>(at)] = value; });
+    blend(sum, a, b, dw);
+  });
   return CUDNN_STATUS_SUCCESS;
 }
