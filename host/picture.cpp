@@ -87,17 +87,33 @@ int left_of(std::size_t column) {
 
 }  // namespace
 
+namespace {
+
+struct SheetSize {
+  int64_t width = 0, height = 0;
+};
+
+SheetSize sheet_size(int64_t neighbours, int64_t rows) {
+  constexpr int64_t kPitch = kImageSize + kCaptions + kRowGap;
+  return {2 * kMargin + (neighbours + 2) * (kImageSize + kGap) + kDivide - 2 * kGap,
+          2 * kMargin + kHeading + rows * kPitch - kRowGap};
+}
+
+}  // namespace
+
+void require_picture_fits(int64_t neighbours, int64_t rows) {
+  const auto [width, height] = sheet_size(neighbours, rows);
+  if (width <= kMaxSide && height <= kMaxSide && width * height <= kMaxPixels) return;
+  throw usage_error(fmt::format("the picture would have {} x {} pixels, ask for fewer neighbours or queries",
+                                width, height));
+}
+
 std::vector<uint8_t> search_picture(const std::vector<PictureRow>& rows) {
+  constexpr int64_t kPitch = kImageSize + kCaptions + kRowGap;
   std::size_t neighbours = 0;
   for (const PictureRow& row : rows) neighbours = std::max(neighbours, row.neighbours.size());
-  constexpr int64_t kPitch = kImageSize + kCaptions + kRowGap;
-  const int64_t width =
-      2 * kMargin + static_cast<int64_t>(neighbours + 2) * (kImageSize + kGap) + kDivide - 2 * kGap;
-  const int64_t height = 2 * kMargin + kHeading + std::ssize(rows) * kPitch - kRowGap;
-  if (width > kMaxSide || height > kMaxSide || width * height > kMaxPixels) {
-    throw usage_error(fmt::format(
-        "the picture would have {} x {} pixels, ask for fewer neighbours or queries", width, height));
-  }
+  require_picture_fits(static_cast<int64_t>(neighbours), std::ssize(rows));
+  const auto [width, height] = sheet_size(static_cast<int64_t>(neighbours), std::ssize(rows));
 
   cv::Mat sheet(static_cast<int>(height), static_cast<int>(width), CV_8UC3, cv::Scalar::all(255));
   write(sheet, "query", left_of(0), kMargin + 14, kCaptionScale, kFaint);

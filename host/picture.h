@@ -20,6 +20,9 @@ struct PictureRow {
   std::vector<Tile> neighbours;
 };
 
+// Throws E_USAGE where search_picture would, for rows of so many neighbours.
+void require_picture_fits(int64_t neighbours, int64_t rows);
+
 // A PNG file's bytes. Throws E_USAGE where the picture would be larger than PNG viewers take (32,000 pixels a
 // side or 250 million in all).
 std::vector<uint8_t> search_picture(const std::vector<PictureRow>& rows);

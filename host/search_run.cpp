@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -53,37 +54,42 @@ class Output {
 
 void say(const SearchCommandOptions& options, const std::string& text) { say(options.talk, "search", text); }
 
-std::vector<Result> find(const SearchCommandOptions& options, const QuerySet& queries,
-                         const CatalogReader& catalog, Device& device) {
+// Asks for as many queries at a time as the memory allows, and hands each result over in order.
+void find(const SearchCommandOptions& options, const QuerySet& queries, const CatalogReader& catalog,
+          Device& device, const std::function<void(Result result)>& visit) {
+  const int64_t count = std::ssize(queries.names), d = catalog.dimension();
   CatalogSearchOptions how;
   how.threads = options.threads;
-  how.queries = how.at_once = std::ssize(queries.names);
+  how.queries = how.at_once = count;
   how.wish = options.wish;
   if (options.collapse) how.wish.k = k_to_collapse(options.wish.k);
   how.notice = [&](const std::string& text) { say(options, text); };
   CatalogSearch search(catalog, device, how);
-  SearchQueries asked;
-  asked.codes = queries.codes;
-  asked.dimension = catalog.dimension();
-  if (!options.include_self || options.wish.exclude_label_of_query) asked.self_rows = queries.rows;
-  asked.keep_self = options.include_self;
   CollapsedSearch collapsed(catalog, searched_by(search), options.collapse);
-  auto found = collapsed.nearest(asked, limits_of(options.wish));
-  if (search.by_sketch()) {
-    say(options, fmt::format("{} of {} photos measured in full{}", format_count(search.measured()),
-                             format_count(catalog.rows()),
-                             found.size() == 1 ? "" : fmt::format(", {} queries together", found.size())));
+  SearchQueries asked;
+  asked.dimension = d;
+  asked.keep_self = options.include_self;
+  for (int64_t first = 0; first < count; first += search.at_once()) {
+    const int64_t some = std::min(search.at_once(), count - first);
+    asked.codes = std::span(queries.codes)
+                      .subspan(static_cast<std::size_t>(first * d), static_cast<std::size_t>(some * d));
+    if (!options.include_self || options.wish.exclude_label_of_query) {
+      asked.self_rows.assign(queries.rows.begin() + first, queries.rows.begin() + first + some);
+    }
+    auto found = collapsed.nearest(asked, limits_of(options.wish));
+    for (int64_t i = 0; i < some; ++i) {
+      const auto q = static_cast<std::size_t>(first + i);
+      Result result;
+      result.name = queries.names[q];
+      if (queries.rows[q] >= 0) result.item = catalog.item(queries.rows[q]);
+      result.neighbours = std::move(found[static_cast<std::size_t>(i)]);
+      visit(std::move(result));
+    }
   }
-
-  std::vector<Result> results;
-  for (std::size_t q = 0; q < found.size(); ++q) {
-    Result result;
-    result.name = queries.names[q];
-    if (queries.rows[q] >= 0) result.item = catalog.item(queries.rows[q]);
-    result.neighbours = std::move(found[q]);
-    results.push_back(std::move(result));
-  }
-  return results;
+  if (!search.by_sketch()) return;
+  say(options, fmt::format("{} of {} photos measured in full{}", format_count(search.measured()),
+                           format_count(catalog.rows()),
+                           count == 1 ? "" : fmt::format(", {} queries together", count)));
 }
 
 // Characters on a terminal: bytes of UTF-8 that begin one.
@@ -180,20 +186,29 @@ int run_search(const SearchCommandOptions& options) {
   if (catalog.has_model()) device->set_parameters(catalog.model().parameters);
   const QuerySet queries = resolve_queries(options.queries, catalog, *device);
   if (!queries.warning.empty()) say(options, "warning: " + queries.warning);
-  const std::vector<Result> results = find(options, queries, catalog, *device);
   if (options.wish.k != kAllNeighbours && options.wish.k > catalog.rows()) {
     say(options, fmt::format("the catalog has {} photos, fewer than the {} neighbours asked for",
                              format_count(catalog.rows()), format_count(options.wish.k)));
   }
+  Output output;
+  bool first = true;
+  const auto print = [&](const Result& result) {
+    if (!options.json && !first) output.add("\n");
+    first = false;
+    options.json ? print_json_line(result, catalog, output) : print_table(result, catalog, output);
+  };
   if (picture) {
+    std::vector<Result> results;
+    find(options, queries, catalog, *device, [&](Result result) {
+      require_picture_fits(std::ssize(result.neighbours), std::ssize(queries.names));
+      results.push_back(std::move(result));
+    });
     const std::vector<uint8_t> png = search_picture(picture_rows(results, queries, catalog, *device));
     picture->write(std::as_bytes(std::span(png)));
     picture->commit();
-  }
-  Output output;
-  for (std::size_t q = 0; q < results.size(); ++q) {
-    if (!options.json && q > 0) output.add("\n");
-    options.json ? print_json_line(results[q], catalog, output) : print_table(results[q], catalog, output);
+    for (const Result& result : results) print(result);
+  } else {
+    find(options, queries, catalog, *device, print);
   }
   output.flush();
   if (picture) say(options, "picture: " + options.picture);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <charconv>
 #include <stdexcept>
 
 #include "engine/error.h"
@@ -202,6 +203,16 @@ void Statement::bind_one(int index, std::span<const uint8_t> value) {
 
 void Statement::bind_one(int index, std::nullptr_t) {
   const int code = sqlite3_bind_null(statement_.get(), index);
+  if (code != SQLITE_OK) database_->fail(code);
+}
+
+void Statement::bind_value(int index, const std::string& value, bool number) {
+  if (value.empty()) return bind_one(index, nullptr);
+  if (!number) return bind_one(index, value);
+  if (value.find('.') == std::string::npos) return bind_one(index, int64_t{std::stoll(value)});
+  double real = 0;
+  std::from_chars(value.data(), value.data() + value.size(), real);
+  const int code = sqlite3_bind_double(statement_.get(), index, real);
   if (code != SQLITE_OK) database_->fail(code);
 }
 

@@ -35,6 +35,8 @@ class Statement {
 
   // One more, where their number is not known here; bind() forgets it.
   void bind_at(int index, const std::string& value) { bind_one(index, value); }
+  // As the number that it is, where it is one; NULL where it is empty.
+  void bind_value(int index, const std::string& value, bool number);
 
   bool step();  // true: a row is there
   void run();   // to the end, rows dropped

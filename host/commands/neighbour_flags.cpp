@@ -20,7 +20,9 @@ void add_neighbour_flags(CLI::App& command, NeighbourFlags& typed, int64_t few, 
           ->capture_default_str()
           ->check([](const std::string& text) { return text == "all" ? "" : whole_number(text); });
   typed.within_given =
-      command.add_option("--within", typed.within, "None farther than this distance, as results show it")
+      command
+          .add_option("--within", typed.within,
+                      "None farther than this distance, as --json and recommend write it; a table rounds")
           ->type_name("DISTANCE")
           ->check(real_number);
   command

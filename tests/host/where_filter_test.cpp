@@ -21,7 +21,10 @@ void describe(int64_t row, CatalogItem& item) {
   item.label = row % 9 == 0 ? "" : std::to_string(row % 9 - 1);
   if (row % 9 == 3) item.label = "Ankle boot/it's";
   item.columns["price"] = row % 10 == 0 ? "none" : std::to_string(row);
-  item.columns["sku"] = fmt::format("{:05}", row);
+  item.columns["sku"] = row == 77 ? "12" : fmt::format("{:05}", row);
+  item.columns["ean"] = fmt::format("1234567890123456{:04}", row);
+  item.columns["weight"] = row % 7 == 0 ? "" : fmt::format("{}.50", row);
+  item.columns["Height"] = item.columns["#row"] = "175";
   item.columns["it's"] = "x";
 }
 
@@ -52,7 +55,7 @@ TEST_F(WhereTest, TakesConditionsOnEveryColumn) {
   expect_rows("id=item 12", [](int64_t r) { return r == 12; });
   expect_rows("path LIKE '/photos/1%' AND width >= 10",
               [](int64_t r) { return std::to_string(r).starts_with('1'); });
-  expect_rows("content_hash > '' AND height=10", [](int64_t) { return true; });
+  expect_rows("content_hash > '' AND width=10", [](int64_t) { return true; });
   expect_rows("width=11", [](int64_t) { return false; });
   // Numbers are compared as numbers, texts among them are no number.
   expect_rows("price < 100", [](int64_t r) { return r % 10 != 0 && r < 100; });
@@ -60,6 +63,20 @@ TEST_F(WhereTest, TakesConditionsOnEveryColumn) {
   expect_rows("price BETWEEN 7 AND 12 OR typeof(price) = 'text'",
               [](int64_t r) { return r % 10 == 0 || (r >= 7 && r <= 12); });
   expect_rows("sku = '00012'", [](int64_t r) { return r == 12; });
+  expect_rows("sku = 12", [](int64_t r) { return r == 77; });
+  expect_rows("sku=12", [](int64_t r) { return r == 77; });
+  expect_rows("sku LIKE '0001_'", [](int64_t r) { return r >= 10 && r < 20; });
+  expect_rows("ean=12345678901234560012", [](int64_t r) { return r == 12; });
+  expect_rows("ean = '12345678901234560013'", [](int64_t r) { return r == 13; });
+  expect_rows("price > 1200", [](int64_t r) { return r % 10 == 0 || r > 1200; });
+  expect_rows("price > 1200 AND typeof(price) <> 'text'", [](int64_t r) { return r % 10 != 0 && r > 1200; });
+  expect_rows("weight > 1000", [](int64_t r) { return r % 7 != 0 && r >= 1000; });
+  expect_rows("NOT weight < 1000", [](int64_t r) { return r % 7 != 0 && r >= 1000; });
+  expect_rows("weight IS NULL", [](int64_t r) { return r % 7 == 0; });
+  expect_rows("weight=", [](int64_t r) { return r % 7 == 0; });
+  expect_rows("weight=12.50", [](int64_t r) { return r == 12; });
+  expect_rows("weight = 12.5", [](int64_t r) { return r == 12; });
+  expect_rows("\"#row\" = 175", [](int64_t) { return true; });
   expect_rows("sku=00012", [](int64_t r) { return r == 12; });
   expect_rows("\"it's\" = 'x' AND id IN ('item 1', 'item 9') -- a remark",
               [](int64_t r) { return r == 1 || r == 9; });
@@ -72,19 +89,27 @@ TEST_F(WhereTest, TakesConditionsOnEveryColumn) {
 
 TEST_F(WhereTest, RefusesAllElse) {
   expect_refused("colour = 'red'", "no such column: colour");
-  expect_refused("colour = 'red'", "id, path, label, content_hash, width, height, it's, price, sku");
+  expect_refused("colour = 'red'",
+                 "id, path, label, content_hash, width, height, #row, ean, it's, price, sku, weight");
   expect_refused("label = dress", "no such column: dress");
   expect_refused("label = \"dress\"", "no such column: dress");
   expect_refused("label =", "syntax error");
   expect_refused("", "syntax error");
-  expect_refused("1); DROP TABLE items; --", "more than a condition");
+  expect_refused("1); DROP TABLE items; --", "--where");
   expect_refused("1)) ; ATTACH 'x' AS y; --", "--where");
   expect_refused("1; DELETE FROM items", "--where");
   expect_refused("ATTACH 'x' AS y", "--where");
   expect_refused("1) UNION SELECT 1 --", "--where");
   expect_refused("1) UNION SELECT name FROM sqlite_master /*", "--where");
-  expect_refused("1) LIMIT 1 /*", "more than a condition");
-  expect_refused("1) /*", "more than a condition");
+  expect_refused("1) LIMIT 1 /*", "--where");
+  expect_refused("1) /*", "--where");
+  expect_refused("1) LIMIT (3", "syntax error");
+  expect_refused("1) GROUP BY (length(id)", "syntax error");
+  expect_refused("1) ORDER BY (1", "--where");
+  expect_refused("1), (0", "syntax error");
+  expect_refused("height = 10", "height is the name of two columns");
+  expect_refused("HEIGHT=175", "is the name of two columns");
+  expect_refused("width=id", "width = id or width = 'id'");
   expect_refused("id IN (SELECT id FROM items)", "a select of its own");
   expect_refused("EXISTS (SELECT 1)", "a select of its own");
   expect_refused("(SELECT name FROM sqlite_master) = 'x'", "--where");
