@@ -87,7 +87,7 @@ std::vector<float> deviations(const CodeSource& codes, const Compactor& projecto
 }  // namespace
 
 CompactProjection fit_compact(const CodeSource& codes, int64_t dimension, int64_t components,
-                              ThreadPool& pool) {
+                              ThreadPool& pool, const std::function<void()>& step) {
   if (codes.rows < 1 || components < 1 || components > dimension) {
     throw std::invalid_argument("compact codes need codes (rows, D) and at most D components");
   }
@@ -96,7 +96,7 @@ CompactProjection fit_compact(const CodeSource& codes, int64_t dimension, int64_
   {
     MeanAndSample of = mean_and_sample(codes, dimension, components);
     projection.mean = std::move(of.mean);
-    projection.directions = fit_projection(of.sample, dimension, components, pool).directions;
+    projection.directions = fit_projection(of.sample, dimension, components, pool, step).directions;
   }
   projection.deviations.assign(as_size(components), 1.0F);
   projection.deviations = deviations(codes, Compactor(projection), pool);

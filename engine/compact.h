@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -39,9 +40,11 @@ struct CompactProjection {
 // Mean and deviations of all codes (rows, D) along the leading principal directions of an even sample of
 // them; 1 <= components <= D, rows >= 1. Three passes. The same bytes for any number of threads and any
 // blocks, on one instruction set. Memory: some 400 MB at most of sample and what it is turned to, the
-// directions in double, and a block.
-CompactProjection fit_compact(const CodeSource& codes, int64_t dimension, int64_t components,
-                              ThreadPool& pool);
+// directions in double, and a block. `step` is called before each part of the work on the sample, as by
+// fit_projection; what it throws ends the work.
+CompactProjection fit_compact(
+    const CodeSource& codes, int64_t dimension, int64_t components, ThreadPool& pool,
+    const std::function<void()>& step = [] {});
 
 class Compactor {
  public:

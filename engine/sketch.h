@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -28,9 +29,11 @@ struct SketchProjection {
 
 // The `components` leading principal directions of sample (S, D), by subspace iteration; after the rank of
 // the sample, any that are orthonormal. components <= D. The same bytes for any number of threads on one
-// instruction set. The sample has to be finite.
-SketchProjection fit_projection(std::span<const float> sample, int64_t dimension, int64_t components,
-                                ThreadPool& pool);
+// instruction set. The sample has to be finite. `step` is called before each iteration; what it throws ends
+// the work.
+SketchProjection fit_projection(
+    std::span<const float> sample, int64_t dimension, int64_t components, ThreadPool& pool,
+    const std::function<void()>& step = [] {});
 
 // The first `components` directions alone.
 SketchProjection first_components(const SketchProjection& projection, int64_t components);

@@ -93,7 +93,7 @@ Rows centred(std::span<const float> sample, const std::vector<float>& mean) {
 }  // namespace
 
 SketchProjection fit_projection(std::span<const float> sample, int64_t dimension, int64_t components,
-                                ThreadPool& pool) {
+                                ThreadPool& pool, const std::function<void()>& step) {
   const int64_t count = dimension > 0 ? std::ssize(sample) / dimension : 0;
   if (count < 1 || count * dimension != std::ssize(sample) || components < 1 || components > dimension) {
     throw std::invalid_argument("a projection needs a sample (S, D) and at most D components");
@@ -112,6 +112,7 @@ SketchProjection fit_projection(std::span<const float> sample, int64_t dimension
   }
   MatrixXd basis = orthonormal(columns_of(start));
   for (int i = 0; i < kIterations; ++i) {
+    step();
     const Rows along = dots(rows_of(basis), rows, pool);  // (carried, S)
     basis = orthonormal(columns_of(dots(along, columns, pool)));
   }

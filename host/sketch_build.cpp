@@ -78,10 +78,11 @@ class BlockGatherer {
 };
 
 // Nothing where no sketch pays.
-std::optional<SketchPlan> make_plan(const CatalogReader& catalog, ThreadPool& pool) {
+std::optional<SketchPlan> make_plan(const CatalogReader& catalog, ThreadPool& pool,
+                                    const std::function<void()>& step) {
   const std::vector<float> sample = sample_of(catalog);
   const int64_t most = std::min(kMostComponents, catalog.dimension());
-  SketchProjection projection = fit_projection(sample, catalog.dimension(), most, pool);
+  SketchProjection projection = fit_projection(sample, catalog.dimension(), most, pool, step);
   const int64_t bytes = choose_sketch_bytes(projection, sample, catalog.rows(), pool);
   if (bytes == 0) return {};
   return plan_sketches(std::move(projection), sample, bytes, pool);
@@ -112,10 +113,18 @@ SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool
               file->bytes()};
     }
   }
-  if (!report(0)) return {SketchOutcome::kStopped, 0, 0};
-  make_folders(sketch_folder(catalog.folder()));
-  sweep_temporaries(sketch_folder(catalog.folder()));
-  const std::optional<SketchPlan> plan = make_plan(catalog, pool);
+  const auto stop_if_asked = [&] {
+    if (!report(0)) throw Stop();
+  };
+  std::optional<SketchPlan> plan;
+  try {
+    stop_if_asked();
+    make_folders(sketch_folder(catalog.folder()));
+    sweep_temporaries(sketch_folder(catalog.folder()));
+    plan = make_plan(catalog, pool, stop_if_asked);
+  } catch (const Stop&) {
+    return {SketchOutcome::kStopped, 0, 0};
+  }
   if (!plan) {
     SketchFileWriter(path, nullptr, catalog.dimension(), catalog.rows(), catalog.codes_fingerprint())
         .commit();

@@ -235,6 +235,22 @@ TEST(Compact, SameBytesForAnyThreadsAndBlocks) {
   }
 }
 
+TEST(Compact, AStepThatThrowsEndsTheFit) {
+  const Codes codes = falling(90, 40, 1, 8);
+  ThreadPool pool(2);
+  int steps = 0;
+  const auto fit_until = [&](int last) {
+    steps = 0;
+    return fit_compact(source_of(codes, 40, 7), 40, 7, pool, [&] {
+      if (++steps == last) throw std::runtime_error("enough");
+    });
+  };
+  fit_until(0);
+  EXPECT_GT(steps, 1);
+  EXPECT_THROW(fit_until(2), std::runtime_error);
+  EXPECT_EQ(steps, 2);
+}
+
 TEST(Compact, RefusesWhatDoesNotFit) {
   const Codes codes(12, 1.0F);
   EXPECT_THROW(fit(codes, 4, 0), std::invalid_argument);

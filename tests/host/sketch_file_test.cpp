@@ -145,6 +145,11 @@ TEST_F(SketchFileTest, IsMadeOnceAndTheSameForAnyThreads) {
     EXPECT_EQ(bytes(), made);
   }
   EXPECT_EQ(names_in(sketch_folder(at("c"))), std::vector<std::string>{"sketches.bin"});
+  // Asked while the sample is taken apart too, not at the first block alone.
+  int asked = 0;
+  build_sketches(CatalogReader(at("c")), pool, true, [&](int64_t rows) { return rows > 0 || ++asked < 3; });
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(bytes(), made);
 }
 
 TEST_F(SketchFileTest, OfOtherCodesAreNotUsed) {
