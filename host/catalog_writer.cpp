@@ -74,9 +74,18 @@ constexpr SettingName kNames[] = {{kDimensionSetting, "the numbers of a code"},
                                   {"label", "--label"},
                                   {"columns", "the labels and columns"},
                                   {"limits", "the limits of a photo"},
-                                  {"photo_rule", "photo_rule"}};
+                                  {"photo_rule", "photo_rule"},
+                                  {kModelSetting, "the model"},
+                                  {"codes", "the codes"},
+                                  {"ids", "the ids"},
+                                  {"labels", "the labels"}};
 
 void require_same_catalog(const std::string& folder, const Settings& stored, const Settings& asked) {
+  if (is_imported(stored) != is_imported(asked)) {
+    throw usage_error(
+        fmt::format("{} holds a catalog made {}, give another folder, or --force to start over", folder,
+                    is_imported(stored) ? "by import-codes, without photos" : "from photos by encode"));
+  }
   std::vector<const char*> not_compared = {kCompleteSetting, kRootSetting};
   not_compared.insert(not_compared.end(), kNotCompared.begin(), kNotCompared.end());
   require_same_settings(folder, stored, asked, {kNames, not_compared});

@@ -13,6 +13,7 @@
 #include "host/files.h"
 #include "host/fingerprint.h"
 #include "host/safetensors.h"
+#include "host/shell_word.h"
 
 namespace lookalike {
 namespace {
@@ -28,7 +29,15 @@ std::string projection_path(const std::string& catalog) {
 }
 
 Error damaged(const std::string& path, const std::string& what) {
-  return damaged_error(path + ": " + what + ", make it again with lookalike compact");
+  return damaged_error(fmt::format("{}: {}, make it again with lookalike compact -c {}", path, what,
+                                   shell_path(folder_of(folder_of(path)))));
+}
+
+std::unique_ptr<NpyReader> open_codes(const std::string& path) try {
+  return std::make_unique<NpyReader>(path);
+} catch (const Error& error) {
+  if (error.code() != ExitCode::kDamaged) throw;
+  throw damaged(path, "it is damaged or no matrix of codes");
 }
 
 bool is_codes_name(std::string_view name) {
@@ -158,7 +167,7 @@ CompactFile::CompactFile(std::string path, std::string source, std::string check
       source_(std::move(source)),
       checksum_(std::move(checksum)),
       compactor_(std::move(projection)),
-      codes_(std::make_unique<NpyReader>(path_)) {}
+      codes_(open_codes(path_)) {}
 
 void CompactFile::read_rows(int64_t first, int64_t count, std::span<float> out) const {
   codes_->read_rows(first, count, out);
@@ -183,11 +192,11 @@ void CompactFile::verify() const {
 }
 
 void build_compact(const std::string& catalog, const CodeSource& codes, int64_t dimension, int64_t components,
-                   const std::string& source, ThreadPool& pool) {
+                   const std::string& source, ThreadPool& pool, const std::function<void()>& step) {
   const std::string folder = compact_folder(catalog);
   make_folders(folder);
   sweep_temporaries(folder);
-  const Compactor compactor(fit_compact(codes, dimension, components, pool));
+  const Compactor compactor(fit_compact(codes, dimension, components, pool, step));
   const std::string name = codes_name(compactor.projection(), source);
 
   TensorFile file = tensors_of(compactor.projection());

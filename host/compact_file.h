@@ -54,9 +54,10 @@ class CompactFile {
 };
 
 // Makes them anew of `codes` (rows, D), under a lock that the caller holds. What was there stays until the
-// new pair is whole. Whatever `codes` throws passes through.
-void build_compact(const std::string& catalog, const CodeSource& codes, int64_t dimension, int64_t components,
-                   const std::string& source, ThreadPool& pool);
+// new pair is whole. Whatever `codes` and `step`, which is as fit_compact's, throw passes through.
+void build_compact(
+    const std::string& catalog, const CodeSource& codes, int64_t dimension, int64_t components,
+    const std::string& source, ThreadPool& pool, const std::function<void()>& step = [] {});
 
 void remove_compact(const std::string& catalog);
 

@@ -9,7 +9,6 @@
 #include "engine/error.h"
 #include "host/catalog_search.h"
 #include "host/interrupt.h"
-#include "host/shell_word.h"
 
 namespace lookalike {
 
@@ -35,39 +34,40 @@ void require_compactable(const CatalogReader& catalog, int64_t numbers) {
   }
 }
 
-void make_compact(const Talk& talk, const std::string& folder, int64_t numbers, ThreadPool& pool) {
+std::string make_compact(const Talk& talk, const std::string& folder, int64_t numbers, ThreadPool& pool) {
   const CatalogReader catalog(folder);
   require_compactable(catalog, numbers);
   const int64_t rows = catalog.rows();
   Progress progress(talk, "compact", 3 * rows);
+  progress.set_unit("codes");
   const CodeSource codes = code_source(catalog);
+  const auto stop_if_asked = [&] {
+    if (stop_signal() == 0) return;
+    progress.message(fmt::format("stopped by SIG{}, the compact codes of {} are as they were",
+                                 sigabbrev_np(stop_signal()), folder));
+    throw Interrupted(stop_signal());
+  };
   int64_t before = 0;  // rows of passes that are done
-  const CodeSource watched = {
-      rows, [&](const auto& visit) {
-        codes.for_each_block([&](int64_t first_row, std::span<const float> block) {
-          progress.update(before + first_row, "");
-          if (stop_signal() != 0) {
-            progress.message(fmt::format("stopped by SIG{}, the compact codes of {} are as they were",
-                                         sigabbrev_np(stop_signal()), folder));
-            throw Interrupted(stop_signal());
-          }
-          visit(first_row, block);
-        });
-        before += rows;
-      }};
-  build_compact(folder, watched, catalog.dimension(), numbers, catalog.codes_fingerprint(), pool);
+  const CodeSource watched = {rows, [&](const auto& visit) {
+                                codes.for_each_block([&](int64_t first_row, std::span<const float> block) {
+                                  progress.update(before + first_row, "");
+                                  stop_if_asked();
+                                  visit(first_row, block);
+                                });
+                                before += rows;
+                              }};
+  build_compact(folder, watched, catalog.dimension(), numbers, catalog.codes_fingerprint(), pool,
+                stop_if_asked);
 
   const std::optional<CompactFile> made = CompactFile::open(folder);
   const auto without = std::ranges::count(made->compactor().projection().deviations, 0.0F);
-  progress.message(fmt::format(
-      "{} codes of {} numbers, of {}{}", format_count(rows), format_count(numbers),
+  return fmt::format(
+      "compact: {} of {}, of {}{}", counted(rows, "code"), counted(numbers, "number"),
       format_count(catalog.dimension()),
       without == 0
           ? ""
           : fmt::format("; {} of them are zero: along them the codes vary less than a millionth of the most",
-                        format_count(without))));
-  progress.message(fmt::format("next: lookalike recommend -c {} --codes compact -o recommendations.csv",
-                               shell_path(folder)));
+                        format_count(without)));
 }
 
 }  // namespace lookalike

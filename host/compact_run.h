@@ -15,9 +15,10 @@ namespace lookalike {
 // without a row.
 void require_compactable(const CatalogReader& catalog, int64_t numbers);
 
-// Of `numbers` each, under the catalog's lock, which the caller holds. Throws as require_compactable does;
-// Interrupted once a stop was asked for, with what was there as it was.
-void make_compact(const Talk& talk, const std::string& catalog, int64_t numbers, ThreadPool& pool);
+// Of `numbers` each, under the catalog's lock, which the caller holds. Returns what was made, in a line to be
+// said. Throws as require_compactable does; Interrupted once a stop was asked for, with what was there as it
+// was.
+std::string make_compact(const Talk& talk, const std::string& catalog, int64_t numbers, ThreadPool& pool);
 
 // Whether the catalog's compact codes are of its codes and have so many numbers.
 bool compact_is_fresh(const CatalogReader& catalog, int64_t numbers);

@@ -83,22 +83,24 @@ void keep_history(const EncodeCommandOptions& options) {
 struct Pace {
   std::string rate;        // "; 1,512 images/s"
   std::string bottleneck;  // empty: nothing was encoded
+  std::string compact;     // what was made of compact codes; empty: nothing
 };
 
 void say_result(const EncodeCommandOptions& options, const CatalogWriter& writer, const Pace& pace) {
   const CatalogTotals totals = writer.totals();
   if (totals.refused > 0) say_refusals(options, writer);
-  say(options, fmt::format("{} photos listed, {} encoded, {} refused{}", format_count(totals.listed),
+  say(options, fmt::format("{} listed, {} encoded, {} refused{}", counted(totals.listed, "photo"),
                            format_count(totals.encoded), format_count(totals.refused), pace.rate));
   if (!pace.bottleneck.empty()) say(options, pace.bottleneck);
+  if (!pace.compact.empty()) say(options, pace.compact);
   if (totals.encoded == 0) {
     throw no_input_error(
         fmt::format("none of the {} photos of {} can be used, lookalike refusals -c {} has the reasons",
                     format_count(totals.listed), options.photos, shell_path(options.catalog)));
   }
   say(options, "catalog: " + options.catalog);
-  say(options,
-      fmt::format("next: lookalike recommend -c {} -o recommendations.csv", shell_path(options.catalog)));
+  say(options, fmt::format("next: lookalike recommend -c {}{} -o recommendations.csv",
+                           shell_path(options.catalog), options.compact > 0 ? " --codes compact" : ""));
   require_few_refused(
       options.max_bad, totals.refused, totals.listed,
       fmt::format("lookalike refusals -c {}; the catalog is whole", shell_path(options.catalog)));
@@ -128,7 +130,7 @@ Pace encode_missing(const EncodeCommandOptions& options, const EncodeJob& job, C
     if (!writer.finished(shard)) missing.push_back(shard);
   }
   const int64_t resumed = before.encoded + before.refused;
-  if (resumed > 0) say(options, fmt::format("going on after {} photos", format_count(resumed)));
+  if (resumed > 0) say(options, "going on after " + counted(resumed, "photo"));
 
   Progress progress(options.talk, "encode", before.listed);
   progress.set_resumed(resumed);
@@ -152,7 +154,7 @@ Pace encode_missing(const EncodeCommandOptions& options, const EncodeJob& job, C
     throw Interrupted(stop_signal());
   }
   const double rate = static_cast<double>(before.listed - resumed) / std::max(progress.seconds(), 1e-9);
-  return {fmt::format("; {} images/s", format_count(std::llround(rate))), times.bottleneck()};
+  return {fmt::format("; {} images/s", format_count(std::llround(rate))), times.bottleneck(), ""};
 }
 
 // The catalog is whole already: a stop here costs the sketches alone.
@@ -218,11 +220,18 @@ int run_encoding(const EncodeCommandOptions& options) {
   const EncodeJob job(options);
   const int64_t listed = job.listed();
   if (options.force && exists(options.catalog)) require_a_photo(options, job);
+  const bool drops_compact =
+      options.force && options.compact == 0 && !names_in(compact_folder(options.catalog)).empty();
   CatalogWriter writer(options.catalog, job.model, job.settings, listed,
                        shard_count(listed, options.shard_rows), options.force);
   for (const std::string& warning :
        last_bit_warnings(writer.begun_with(), job.settings, options.catalog, "codes")) {
     say(options, warning);
+  }
+  if (drops_compact) {
+    say(options,
+        fmt::format("warning: --force took the compact codes away, lookalike compact -c {} makes them anew",
+                    shell_path(options.catalog)));
   }
   take_over_moved_photos(options, job, writer);
   keep_history(options);
@@ -230,7 +239,7 @@ int run_encoding(const EncodeCommandOptions& options) {
   if (const CatalogTotals totals = writer.totals(); totals.shards_done == totals.shards) {
     say(options, options.catalog + " is finished already, --force starts over");
   } else {
-    say(options, fmt::format("{} photos to encode; {}", format_count(listed), job.reason));
+    say(options, fmt::format("{} to encode; {}", counted(listed, "photo"), job.reason));
     const std::string memory = job.device->prepare({.images = options.batch_size, .training = false});
     say_lines(options.talk, "encode", memory);
     pace = encode_missing(options, job, writer);
@@ -239,7 +248,7 @@ int run_encoding(const EncodeCommandOptions& options) {
   if (options.compact > 0 && writer.totals().encoded > 0 &&
       !compact_is_fresh(CatalogReader(options.catalog), options.compact)) {
     ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
-    make_compact(options.talk, options.catalog, options.compact, pool);
+    pace.compact = make_compact(options.talk, options.catalog, options.compact, pool);
   }
   if (writer.totals().encoded > 0) sketch_catalog(options);
   say_result(options, writer, pace);

@@ -187,10 +187,14 @@ Evaluation evaluate(Device& device, const CatalogReader& catalog, const Evaluati
   const std::vector<int> shared = shared_labels(sample, evaluation);
   if (shared.empty()) {
     const bool all = evaluation.judged == evaluation.rows - evaluation.unlabelled;
-    throw no_input_error(
-        fmt::format("no two of the {} items {} {} share a label, so there is nothing to judge by; {}",
-                    evaluation.judged, all ? "with a label of" : "sampled of", catalog.folder(),
-                    all ? "encode takes labels from folders or a CSV" : "--items takes more"));
+    const char* remedy = !all                  ? "--items takes more"
+                         : catalog.has_model() ? "encode takes labels from folders or a CSV"
+                                               : "import-codes --labels takes them from a file";
+    const std::string which =
+        evaluation.judged == 0 ? fmt::format("no item of {} has a label", catalog.folder())
+                               : fmt::format("no two of the {} items {} {} share a label", evaluation.judged,
+                                             all ? "with a label of" : "sampled of", catalog.folder());
+    throw no_input_error(fmt::format("{}, so there is nothing to judge by; {}", which, remedy));
   }
   const auto add = [&](const Vectors& vectors) {
     evaluation.codes.push_back(judge(device, sample, shared, vectors, progress));
@@ -206,9 +210,9 @@ Evaluation evaluate(Device& device, const CatalogReader& catalog, const Evaluati
   }
   if (compact) add(codes_of(*compact, sample, "compact codes"));
   if (catalog.has_model()) {
-    const std::vector<Vectors> pictures = of_pictures(device, catalog, sample, progress);
+    std::vector<Vectors> pictures = of_pictures(device, catalog, sample, progress);
     device.set_parameters(catalog.model().parameters);
-    for (const Vectors& vectors : pictures) add(vectors);
+    for (Vectors& vectors : pictures) add(std::exchange(vectors, Vectors()));  // freed one by one
     if (pictures.empty()) {
       evaluation.missing.push_back(catalog.folder() +
                                    " lacks pictures, so pixels and an untrained encoder have "

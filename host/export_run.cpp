@@ -1,6 +1,7 @@
 #include "host/export_run.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -196,6 +197,12 @@ int run_export(const ExportCommandOptions& options) {
   const int64_t rows = catalog.rows();
   if (rows == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
   check_table(options.table);
+  const bool text = format == ExportFormat::kCsv || format == ExportFormat::kPgvector;
+  if (options.output == "-" && !text && isatty(STDOUT_FILENO) != 0) {
+    throw usage_error(
+        "--output is '-', which is a terminal, and the format is no text: redirect it, or name a "
+        "file with -o FILE");
+  }
   if (options.ids == "-" || (!options.ids.empty() && options.ids == options.output)) {
     throw usage_error("--ids is '" + options.ids + "', take a file of its own");
   }
@@ -204,6 +211,7 @@ int run_export(const ExportCommandOptions& options) {
   if (options.output != "-") file.emplace(swept(options.output));
   if (!options.ids.empty()) ids.emplace(swept(options.ids));
   Progress progress(options.talk, "export", rows);
+  progress.set_unit("codes");
   if (!catalog.complete()) {
     progress.message(fmt::format("warning: {} is not finished, {} of {} photos are written", options.catalog,
                                  format_count(rows), format_count(catalog.totals().listed)));
@@ -228,8 +236,7 @@ int run_export(const ExportCommandOptions& options) {
         fmt::format("pgvector builds no index of more than {} numbers, --codes compact has fewer",
                     format_count(kMostIndexedNumbers)));
   }
-  progress.message(
-      fmt::format("{} codes of {} numbers", format_count(rows), format_count(catalog.dimension())));
+  progress.message(counted(rows, "code") + " of " + counted(catalog.dimension(), "number"));
   if (file) progress.message("export: " + options.output);
   if (file && format == ExportFormat::kPgvector) {
     progress.message("next: psql -v ON_ERROR_STOP=1 -f " + shell_path(options.output));

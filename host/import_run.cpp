@@ -47,16 +47,15 @@ std::vector<std::string> lines_of(const std::string& path, int64_t most) {
 }
 
 // "3 ids", "more than 3 ids".
-std::string counted(const std::vector<std::string>& lines, int64_t most, const char* what) {
-  return std::ssize(lines) > most ? fmt::format("more than {} {}", most, what)
-                                  : fmt::format("{} {}", lines.size(), what);
+std::string counted_lines(const std::vector<std::string>& lines, int64_t most, const char* one) {
+  return std::ssize(lines) > most ? "more than " + counted(most, one) : counted(std::ssize(lines), one);
 }
 
 std::vector<std::string> read_ids(const ImportCommandOptions& options, int64_t rows) {
   std::vector<std::string> ids = lines_of(options.ids, rows);
   if (std::ssize(ids) != rows) {
-    throw usage_error(fmt::format("{} has {} for the {} rows of {}, give one a line", options.ids,
-                                  counted(ids, rows, "ids"), rows, options.matrix));
+    throw usage_error(fmt::format("{} has {} for the {} of {}, give one a line", options.ids,
+                                  counted_lines(ids, rows, "id"), counted(rows, "row"), options.matrix));
   }
   std::unordered_map<std::string_view, std::size_t> first;
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -75,8 +74,9 @@ std::vector<std::string> read_labels(const ImportCommandOptions& options, int64_
   if (options.labels.empty()) return std::vector<std::string>(static_cast<std::size_t>(rows));
   std::vector<std::string> labels = lines_of(options.labels, rows);
   if (std::ssize(labels) != rows) {
-    throw usage_error(fmt::format("{} has {} for the {} rows of {}, give one a line, which may be empty",
-                                  options.labels, counted(labels, rows, "labels"), rows, options.matrix));
+    throw usage_error(fmt::format("{} has {} for the {} of {}, give one a line, which may be empty",
+                                  options.labels, counted_lines(labels, rows, "label"), counted(rows, "row"),
+                                  options.matrix));
   }
   return labels;
 }
@@ -90,7 +90,7 @@ std::string hash_of(const std::vector<std::string>& texts) {
 // visit(first row, rows) over the matrix, with a look at signals.
 template <typename Visit>
 void for_each_piece(const ImportCommandOptions& options, ForeignMatrix& matrix, int64_t first, int64_t end,
-                    Progress& progress, int64_t done, const Visit& visit) {
+                    Progress& progress, const Visit& visit) {
   const int64_t some = std::max<int64_t>(1, kPieceNumbers / matrix.columns());
   std::vector<float> rows;
   for (; first < end; first += some) {
@@ -104,17 +104,19 @@ void for_each_piece(const ImportCommandOptions& options, ForeignMatrix& matrix, 
     rows.resize(static_cast<std::size_t>(count * matrix.columns()));
     matrix.read_rows(first, count, rows);
     visit(first, rows);
-    progress.update(done += count, "");
+    progress.update(first + count, "");
   }
 }
 
 // All finite; the fingerprint of the numbers as they are stored.
 std::string check_numbers(const ImportCommandOptions& options, ForeignMatrix& matrix,
-                          const std::vector<std::string>& ids, Progress& progress) {
+                          const std::vector<std::string>& ids) {
+  Progress progress(options.talk, "check codes", matrix.rows());
+  progress.set_unit("codes");
   Fingerprint hash;
   hash.add(static_cast<uint64_t>(matrix.columns()));
   for_each_piece(
-      options, matrix, 0, matrix.rows(), progress, 0, [&](int64_t first, std::span<const float> rows) {
+      options, matrix, 0, matrix.rows(), progress, [&](int64_t first, std::span<const float> rows) {
         const auto bad = std::ranges::find_if(rows, [](float value) { return !std::isfinite(value); });
         if (bad != rows.end()) {
           const int64_t at = bad - rows.begin(), row = first + at / matrix.columns();
@@ -140,36 +142,36 @@ int run_import(const ImportCommandOptions& options) {
   const std::vector<std::string> ids = read_ids(options, rows), labels = read_labels(options, rows);
   const int64_t shard_rows = std::clamp<int64_t>(kShardNumbers / d, 1, kMostShardRows);
 
-  Progress progress(options.talk, "import", 2 * rows);
   const Settings settings = {{kDimensionSetting, std::to_string(d)},
-                             {"codes", check_numbers(options, matrix, ids, progress)},
+                             {"codes", check_numbers(options, matrix, ids)},
                              {"ids", hash_of(ids)},
                              {"labels", hash_of(labels)},
                              {"shard_rows", std::to_string(shard_rows)},
                              {"version", LOOKALIKE_VERSION}};
   CatalogWriter writer(options.catalog, std::nullopt, settings, rows, shard_count(rows, shard_rows),
                        options.force);
+  Progress progress(options.talk, "import", rows);
+  progress.set_unit("codes");
   for (int64_t shard = 0; shard < shard_count(rows, shard_rows); ++shard) {
     const int64_t begin = shard * shard_rows, end = std::min(rows, begin + shard_rows);
     if (writer.finished(shard)) continue;
-    for_each_piece(options, matrix, begin, end, progress, rows + begin,
-                   [&](int64_t first, std::span<const float> codes) {
-                     ShardContent piece;
-                     piece.shard = shard;
-                     piece.codes.assign(codes.begin(), codes.end());
-                     const int64_t count = std::ssize(codes) / d;
-                     for (int64_t row = first; row < first + count; ++row) {
-                       CatalogItem item;
-                       item.id = ids[static_cast<std::size_t>(row)];
-                       item.label = labels[static_cast<std::size_t>(row)];
-                       piece.items.push_back(std::move(item));
-                     }
-                     piece.ends_shard = first + count == end;
-                     writer.write(std::move(piece));
-                   });
+    for_each_piece(options, matrix, begin, end, progress, [&](int64_t first, std::span<const float> codes) {
+      ShardContent piece;
+      piece.shard = shard;
+      piece.codes.assign(codes.begin(), codes.end());
+      const int64_t count = std::ssize(codes) / d;
+      for (int64_t row = first; row < first + count; ++row) {
+        CatalogItem item;
+        item.id = ids[static_cast<std::size_t>(row)];
+        item.label = labels[static_cast<std::size_t>(row)];
+        piece.items.push_back(std::move(item));
+      }
+      piece.ends_shard = first + count == end;
+      writer.write(std::move(piece));
+    });
   }
   writer.finish();
-  progress.message(fmt::format("{} codes of {} numbers", format_count(rows), format_count(d)));
+  progress.message(counted(rows, "code") + " of " + counted(d, "number"));
   progress.message("catalog: " + options.catalog);
   progress.message(
       fmt::format("next: lookalike recommend -c {} -o recommendations.csv", shell_path(options.catalog)));

@@ -136,7 +136,8 @@ CatalogItem item_from(const Statement& row, const std::string& path) {
 }  // namespace
 
 Error damaged_catalog(const std::string& path, const std::string& what) {
-  return damaged_error(path + ": " + what + ", copy the catalog again or encode again with --force");
+  return damaged_error(path + ": " + what +
+                       ", copy the catalog again, or encode or import it again with --force");
 }
 
 std::string shard_name(int64_t shard) { return fmt::format("codes_{:05}.npy", shard); }

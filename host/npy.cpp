@@ -23,7 +23,7 @@ constexpr std::string_view kBeforeShape = "{'descr': '<f4', 'fortran_order': Fal
 constexpr std::size_t kPreambleBytes = 10;  // magic, version, length of the rest
 
 Error damaged(const std::string& path, const std::string& what) {
-  return damaged_error(path + ": " + what + ", copy it again or encode again");
+  return damaged_error(path + ": " + what + ", copy it again, or encode or import again");
 }
 
 // The number at `position`, which moves behind it. Digits alone, below 2^63; no sign.

@@ -101,6 +101,8 @@ Progress::~Progress() {
   if (line_open_) std::fputc('\n', stderr);
 }
 
+void Progress::set_unit(std::string unit) { unit_ = std::move(unit); }
+
 void Progress::set_resumed(int64_t images) {
   resumed_ = images;
   samples_.assign(1, {now_(), images});
@@ -140,8 +142,8 @@ void Progress::print(int64_t done, const std::string& note) {
     print_line(json_text(line));
     return;
   }
-  std::string text = fmt::format("{}/{} img  {} img/s", format_count(done), format_count(total_),
-                                 format_count(std::llround(per_second)));
+  std::string text = fmt::format("{}/{} {}  {} {}/s", format_count(done), format_count(total_), unit_,
+                                 format_count(std::llround(per_second)), unit_);
   if (std::isfinite(left)) text += "  eta " + format_duration(left);
   if (!note.empty()) text += "  " + printable(note);
   if (style_ == ProgressStyle::kPlain) {
@@ -214,6 +216,10 @@ std::string format_count(int64_t count) {
     digits.insert(static_cast<std::size_t>(at), 1, ',');
   }
   return digits;
+}
+
+std::string counted(int64_t count, std::string_view one) {
+  return fmt::format("{} {}{}", format_count(count), one, count == 1 ? "" : "s");
 }
 
 }  // namespace lookalike

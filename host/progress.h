@@ -37,6 +37,7 @@ class Progress {
   // A line of its own, above the bar.
   void message(const std::string& text);
 
+  void set_unit(std::string unit);   // what is counted, in place of "img"
   void set_resumed(int64_t images);  // done before this run: not in the rate
   double rate() const;               // images a second over the last ten seconds
   double seconds() const;            // since the start
@@ -50,7 +51,7 @@ class Progress {
 
   ProgressStyle style_;
   bool quiet_;
-  std::string task_;
+  std::string task_, unit_ = "img";
   int64_t total_;
   std::function<Clock::time_point()> now_;
   int64_t resumed_ = 0;
@@ -69,6 +70,8 @@ void say_lines(const Talk& talk, const std::string& task, const std::string& tex
 std::string format_duration(double seconds);
 // "12,345".
 std::string format_count(int64_t count);
+// "1 photo", "12,345 photos" of "photo".
+std::string counted(int64_t count, std::string_view one);
 // Control characters and bytes that are not UTF-8 as \x1b: names come from strangers and go to a terminal.
 std::string printable(std::string_view text);
 

@@ -196,7 +196,7 @@ void say_result(const TrainCommandOptions& options, const TrainFolder& folder, c
                 bool validated) {
   const std::string_view how = position.epoch < options.training.epochs ? ": patience ran out" : "";
   say(options,
-      fmt::format("finished after {} epochs{}; best epoch {}, {} {:.4f}", position.epoch, how,
+      fmt::format("finished after {}{}; best epoch {}, {} {:.4f}", counted(position.epoch, "epoch"), how,
                   position.best_epoch, validated ? "validation loss" : "training loss", position.best_loss));
   say(options, "model: " + folder.model_path());
   say(options, fmt::format("next: lookalike encode {} -m {} -o {}",
@@ -301,9 +301,9 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
     return;
   }
 
-  say(options, fmt::format("{} photos to train on, {} to validate; {}",
-                           format_count(std::ssize(photos.training.items)),
-                           format_count(std::ssize(photos.validation.items)), reason));
+  say(options,
+      fmt::format("{} to train on, {} to validate; {}", counted(std::ssize(photos.training.items), "photo"),
+                  format_count(std::ssize(photos.validation.items)), reason));
   const Images images = read_photos(options, photos);
   const std::vector<Refusal> refusals = images.refusals();
   folder.write_refusals(refusals);
@@ -326,8 +326,8 @@ void run_in_folder(const TrainCommandOptions& options, const TrainPhotos& photos
   Session session(options, images, folder, device, settings, position, held);
   train_and_say(options, images, session);
   const std::string listed = refusals.empty() ? "" : " (listed in " + folder.refusals_path() + ")";
-  say(options, fmt::format("{} photos trained on, {} validated, {} refused{}; {} images/s",
-                           format_count(images.training.size()), format_count(images.validation.size()),
+  say(options, fmt::format("{} trained on, {} validated, {} refused{}; {} images/s",
+                           counted(images.training.size(), "photo"), format_count(images.validation.size()),
                            format_count(std::ssize(refusals)), listed,
                            format_count(std::llround(session.images_per_second()))));
   say(options, session.bottleneck());

@@ -133,8 +133,8 @@ int run_duplicates(const DuplicatesCommandOptions& options) {
     watch(rows);
   }
   if (file) file->commit();
-  progress.message(fmt::format("{} of {} items are in {} groups; one of each group leaves {}",
-                               format_count(items), format_count(rows), format_count(number),
+  progress.message(fmt::format("{} of {} {} in {}; one of each group leaves {}", format_count(items),
+                               counted(rows, "item"), items == 1 ? "is" : "are", counted(number, "group"),
                                format_count(rows - items + number)));
   if (file) progress.message("groups: " + options.output);
   return static_cast<int>(ExitCode::kDone);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -46,12 +47,15 @@ struct EvaluateCommandOptions {
   bool quiet = false;  // results and errors alone
 };
 
+// To six digits after the point: what is beyond says nothing, and 0.5349999999999999 less.
+double rounded(double measure) { return std::round(measure * 1e6) / 1e6; }
+
 nlohmann::ordered_json json_of(const LabelMeasures& measures) {
   nlohmann::ordered_json json = {{"queries", measures.queries}};
   for (std::size_t i = 0; i < kPrecisionAt.size(); ++i) {
-    json[fmt::format("precision_at_{}", kPrecisionAt[i])] = measures.precision[i];
+    json[fmt::format("precision_at_{}", kPrecisionAt[i])] = rounded(measures.precision[i]);
   }
-  json["average_precision"] = measures.average_precision;
+  json["average_precision"] = rounded(measures.average_precision);
   return json;
 }
 
@@ -87,11 +91,14 @@ std::string head(const char* first, const char* second) {
   return text + fmt::format("{:>8}\n", "mAP");
 }
 
-// Labels by the codes judged last before those of pixels: compact ones where the catalog has them.
+// Labels by the better of the catalog's codes, plain or compact.
 std::string table(const Evaluation& evaluation) {
   std::string text = head("precision of neighbours", "numbers");
   for (const JudgedCodes& judged : evaluation.codes) text += row(judged.name, judged.numbers, judged.all);
-  const JudgedCodes& shown = evaluation.codes[evaluation.codes[1].name == "compact codes" ? 1 : 0];
+  const JudgedCodes &plain = evaluation.codes[0], &next = evaluation.codes[1];
+  const bool compact =
+      next.name == "compact codes" && next.all.average_precision >= plain.all.average_precision;
+  const JudgedCodes& shown = compact ? next : plain;
   text += '\n' + head(("by label, " + shown.name).c_str(), "items");
   const std::size_t most = std::min(kLabelsShown, evaluation.labels.size());
   for (std::size_t i = 0; i < most; ++i) {

@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "engine/error.h"
 #include "host/command_line.h"
 #include "host/commands/flags.h"
 #include "host/export_run.h"
@@ -47,13 +48,17 @@ void add_export_command(CLI::App& app, Run& run) {
   command->add_option("--ids", options.ids, "Text file to write too: an id a line, in the order of the codes")
       ->check(not_empty)
       ->type_name("FILE");
-  command->add_option("--table", options.table, "Name of the pgvector table")
-      ->capture_default_str()
-      ->check(not_empty)
-      ->type_name("NAME");
+  const CLI::Option* table = command->add_option("--table", options.table, "Name of the pgvector table")
+                                 ->capture_default_str()
+                                 ->check(not_empty)
+                                 ->type_name("NAME");
   add_progress_flags(*command, typed->progress, options.talk.quiet);
-  command->callback([typed, &run] {
-    run = [typed] {
+  command->callback([typed, table, &run] {
+    run = [typed, table] {
+      const ExportCommandOptions& chosen = typed->options;
+      if (table->count() > 0 && export_format(chosen.format, chosen.output) != ExportFormat::kPgvector) {
+        throw usage_error("--table is for --format pgvector alone, leave one of them out");
+      }
       typed->options.talk.progress = parse_progress_style(typed->progress);
       return run_export(typed->options);
     };

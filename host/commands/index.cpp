@@ -51,19 +51,20 @@ int run_index(const IndexCommandOptions& options) {
           fmt::format("stopped by SIG{}, the catalog is as it was", sigabbrev_np(stop_signal())));
       throw Interrupted(stop_signal());
     case SketchOutcome::kNone:
-      progress.message(fmt::format("{} photos are searched as fast without", format_count(catalog.rows())));
+      progress.message(
+          fmt::format("{} photos are searched as fast without sketches", format_count(catalog.rows())));
       break;
     case SketchOutcome::kNonePays:
       progress.message(
           fmt::format("these {} photos are too unlike one another: they are searched as fast "
-                      "without",
+                      "without sketches",
                       format_count(catalog.rows())));
       break;
     case SketchOutcome::kFresh:
     case SketchOutcome::kMade:
-      progress.message(fmt::format(
-          "{} photos, {} numbers each, {:.1f} MB in {}", format_count(catalog.rows()), made.numbers,
-          static_cast<double>(made.bytes) / 1e6, format_duration(progress.seconds())));
+      progress.message(fmt::format("{}, {} each, {:.1f} MB in {}", counted(catalog.rows(), "photo"),
+                                   counted(made.numbers, "number"), static_cast<double>(made.bytes) / 1e6,
+                                   format_duration(progress.seconds())));
   }
   return static_cast<int>(ExitCode::kDone);
 }

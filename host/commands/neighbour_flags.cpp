@@ -45,6 +45,7 @@ NeighbourWish take_neighbour_flags(const NeighbourFlags& typed) {
     wish.k = kAllNeighbours;
   } else {
     std::from_chars(typed.k.data(), typed.k.data() + typed.k.size(), wish.k);
+    if (wish.k < 1) throw usage_error(fmt::format("-k is {}, take a whole number from 1 on, or all", wish.k));
     require_within("-k", wish.k, 1, kMaxNeighbours);
   }
   if (within) {

@@ -48,11 +48,11 @@ struct RecommendCommandOptions {
 };
 
 // How far the sketches got: of rows x rows, so many distances were measured.
-std::string measured_text(int64_t measured, int64_t rows) {
+std::string measured_text(int64_t measured, int64_t rows, const char* one) {
   if (measured < 0) return "";
-  return fmt::format("; of each, {} of {} photos measured in full",
+  return fmt::format("; of each, {} of {} measured in full",
                      format_count(std::llround(static_cast<double>(measured) / static_cast<double>(rows))),
-                     format_count(rows));
+                     counted(rows, one));
 }
 
 int run_recommend(const RecommendCommandOptions& options) {
@@ -77,13 +77,15 @@ int run_recommend(const RecommendCommandOptions& options) {
   }
 
   Progress progress(talk, "recommend", rows);
+  const char* const one = catalog.has_model() ? "photo" : "code";
+  if (!catalog.has_model()) progress.set_unit("codes");
   if (!catalog.complete()) {
     progress.message(fmt::format("warning: {} is not finished, {} of {} photos are compared", options.catalog,
                                  format_count(rows), format_count(catalog.totals().listed)));
   }
   if (table.wish.k != kAllNeighbours && table.wish.k > rows - 1) {
-    progress.message(fmt::format("the catalog has {} photos, so {} neighbours each", format_count(rows),
-                                 format_count(rows - 1)));
+    progress.message(
+        fmt::format("the catalog has {}, so {} each", counted(rows, one), counted(rows - 1, "neighbour")));
   }
   const RecommendationResult result =
       write_recommendations(*device, catalog, table,
@@ -100,9 +102,9 @@ int run_recommend(const RecommendCommandOptions& options) {
   }
   if (file) file->commit();
   progress.message(
-      fmt::format("{} neighbours of {} photos; {} photos/s{}", format_count(result.lines), format_count(rows),
+      fmt::format("{} of {}; {} {}s/s{}", counted(result.lines, "neighbour"), counted(rows, one),
                   format_count(std::llround(static_cast<double>(rows) / std::max(progress.seconds(), 1e-9))),
-                  measured_text(result.measured, rows)));
+                  one, measured_text(result.measured, rows, one)));
   if (file) {
     progress.message("recommendations: " + options.output);
     // An id is no path: one that begins with a dash goes behind --.

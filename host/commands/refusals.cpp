@@ -59,7 +59,7 @@ int run_refusals(const RefusalsCommandOptions& options) {
                              : table(refusals));
   const CatalogTotals totals = catalog.totals();
   say({ProgressStyle::kPlain, options.quiet}, "refusals",
-      fmt::format("{} photos listed, {} encoded, {} refused{}", format_count(totals.listed),
+      fmt::format("{} listed, {} encoded, {} refused{}", counted(totals.listed, "photo"),
                   format_count(totals.encoded), format_count(totals.refused),
                   catalog.complete() ? "" : "; encode has not finished"));
   return static_cast<int>(ExitCode::kDone);

@@ -81,6 +81,21 @@ class CompactTest(shop.CommandTest):
             self.assertIn("--codes compact", done.stderr)
             self.assertEqual(files(catalog), files(self.catalog))
 
+    def test_encode_says_them_last_and_one_next_step(self):
+        out = self.root / "said"
+        words = ["encode", self.photos, "-m", self.model, "-o", out, "--force"]
+        said = shop.run(*words, "--compact", NUMBERS, text=True).stderr.splitlines()
+        [photos] = [i for i, line in enumerate(said) if "photos listed" in line]
+        [compact] = [i for i, line in enumerate(said) if f"compact: {PHOTOS} codes of {NUMBERS} numbers" in line]
+        self.assertLess(photos, compact)
+        [after] = [i for i, line in enumerate(said) if line.startswith("next: ")]
+        self.assertIn("--codes compact", said[after])
+        self.assertEqual(after, len(said) - 1)
+        taken = shop.run(*words, text=True).stderr
+        self.assertIn("warning: --force took the compact codes away, lookalike compact -c", taken)
+        self.assertEqual(list((out / "compact").iterdir()), [])
+        self.assertNotIn("warning", shop.run(*words, text=True).stderr)
+
     def test_encode_repeated_leaves_them(self):
         before = files(self.catalog)
         times = {p: p.stat().st_mtime_ns for p in (self.catalog / "compact").iterdir()}

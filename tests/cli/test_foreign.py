@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -54,6 +55,7 @@ class ForeignTest(shop.CommandTest):
         cls.labels = [("low", "middle", "")[i * 3 // ROWS] for i in range(ROWS)]
         cls.write("codes.npy", cls.codes)
         (cls.root / "ids.txt").write_text("\n".join(cls.ids) + "\n")
+        (cls.root / "more.txt").write_text("".join(f"{i}\n" for i in range(ROWS)))
         (cls.root / "labels.txt").write_text("\n".join(cls.labels) + "\n")
         cls.catalog = cls.root / "catalog"
         done = cls.imported("codes.npy", "--labels", "labels.txt", "-o", cls.catalog)
@@ -103,9 +105,11 @@ class ForeignTest(shop.CommandTest):
         self.assertEqual(self.imported("codes.npy", "--labels", "labels.txt", "-o", self.catalog).returncode, 0)
         self.assertEqual(shop.ledger(self.catalog), before)
         self.write("other.npy", random_codes(seed=2))
-        self.assert_fails(self.imported("other.npy", "--labels", "labels.txt", "-o", self.catalog), 2, "codes",
-                          "--force")
-        self.assert_fails(self.imported("codes.npy", "-o", self.catalog), 2, "labels")
+        self.assert_fails(self.imported("other.npy", "--labels", "labels.txt", "-o", self.catalog), 2,
+                          "was not made with the codes given now,", "--force")
+        self.assert_fails(self.imported("codes.npy", "-o", self.catalog), 2, "the labels given now")
+        self.assert_fails(self.imported("codes.npy", "--labels", "labels.txt", "-o", self.catalog, ids="more.txt"), 2,
+                          "the ids given now")
         self.write("wide.npy", random_codes(numbers=25))
         self.assert_fails(self.imported("wide.npy", "-o", self.catalog), 2, "the numbers of a code")
 
@@ -133,6 +137,9 @@ class ForeignTest(shop.CommandTest):
         self.assertEqual([row[2] for row in self.recommend(catalog, "--codes", "compact", "-k", "1")],
                          [self.ids[nearest(compact, row, 1)[0][0]] for row in range(ROWS)])
         self.assert_fails(shop.run("compact", "-c", catalog, "--compact", "25", text=True), 2, "take 1 to 24")
+        done = shop.run("compact", "-c", catalog, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"{ROWS} codes of {NUMBERS} numbers, of {NUMBERS}", done.stderr)
 
     def test_bad_numbers_are_named_by_row_and_id(self):
         for value, kind in ((numpy.nan, "<f4"), (numpy.inf, "<f4"), (-numpy.inf, "<f2"), (1e39, "<f8")):
@@ -234,6 +241,28 @@ class ForeignTest(shop.CommandTest):
             child.stdout.close()
             error = child.stderr.read()
             self.assertIn(child.wait(20), (5, 128 + signal.SIGPIPE, -signal.SIGPIPE), error)
+
+    def test_a_terminal_gets_text_alone(self):
+        for name in ("npy", "fvecs", "csv", "pgvector"):
+            terminal, end = pty.openpty()
+            with subprocess.Popen([shop.PROGRAM, "export", "-c", self.catalog, "-o", "-", "--format", name],
+                                  stdout=end, stderr=subprocess.PIPE, text=True) as child:
+                os.close(end)
+                shown = b""
+                try:
+                    while some := os.read(terminal, 1 << 16):
+                        shown += some
+                except OSError:  # the other end is closed
+                    pass
+                error = child.stderr.read()
+            os.close(terminal)
+            with self.subTest(name):
+                if name in ("csv", "pgvector"):
+                    self.assertEqual(child.returncode, 0, error)
+                    self.assertIn(b"item 20", shown)
+                else:
+                    self.assertEqual((child.returncode, shown), (2, b""), error)
+                    self.assertIn("-o FILE", error)
 
     def test_an_output_that_fails_is_as_it_was(self):
         kept = self.root / "kept.npy"

@@ -210,7 +210,7 @@ TEST_F(CatalogTest, RefusesOtherSettingsByName) {
   expect_error(ExitCode::kUsage, "list 'abc', not no value", open(other, model(), kListed, kShards));
   expect_error(ExitCode::kUsage, "listed '12', not '13'", open(settings(), model(), kListed + 1, kShards));
   expect_error(ExitCode::kUsage, "shards '4', not '5'", open(settings(), model(), kListed, kShards + 1));
-  expect_error(ExitCode::kUsage, "model '", open(settings(), model(0.002F), kListed, kShards));
+  expect_error(ExitCode::kUsage, "the model given now,", open(settings(), model(0.002F), kListed, kShards));
   EXPECT_EQ(fingerprint(at("c")), before);
   finish(at("c"));
 }

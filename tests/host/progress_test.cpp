@@ -36,6 +36,20 @@ TEST(Progress, FormatsCounts) {
   EXPECT_EQ(format_count(-1234), "-1,234");
 }
 
+TEST(Progress, CountsOneAndMany) {
+  EXPECT_EQ(counted(0, "photo"), "0 photos");
+  EXPECT_EQ(counted(1, "photo"), "1 photo");
+  EXPECT_EQ(counted(1234, "photo"), "1,234 photos");
+}
+
+TEST(Progress, CountsInTheUnitThatWasSet) {
+  CaptureStderr();
+  Progress progress({ProgressStyle::kPlain, false}, "import", 10);
+  progress.set_unit("codes");
+  progress.update(10, "");
+  EXPECT_THAT(GetCapturedStderr(), testing::MatchesRegex("import 100.0%  10/10 codes  .* codes/s.*\n"));
+}
+
 TEST(Progress, EscapesControlBytes) {
   EXPECT_EQ(printable("a\x1b[31m\n\x7f"), "a\\x1b[31m\\x0a\\x7f");
   EXPECT_EQ(printable("Größe"), "Größe");
