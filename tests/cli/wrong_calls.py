@@ -296,10 +296,10 @@ FOREIGN = [
     (2, "import-codes catalog/codes/codes_00000.npy --ids twice.txt -o c", "twice.txt has 3 ids", "8 rows"),
     (5, "import-codes catalog/codes/codes_00000.npy --ids no.txt -o c", "no.txt", "No such file"),
     (7, "import-codes nan_shard/codes/codes_00000.npy --ids eight.txt -o c", "row 2 (id three)", "NaN at number 1"),
-    (2, "import-codes catalog/codes/codes_00000.npy --ids eight.txt -o catalog_d", "catalog_d holds a catalog made from photos",
+    (2, "import-codes catalog/codes/codes_00000.npy --ids eight.txt -o catalog_d -q", "catalog_d holds a catalog made from photos",
      "--force"),
-    (2, "import-codes catalog/codes/codes_00000.npy --ids eight.txt -o foreign", "foreign", "hello.txt"),
-    (5, "[plain] import-codes catalog/codes/codes_00000.npy --ids eight.txt -o locked/c", "locked/c", "Permission denied"),
+    (2, "import-codes catalog/codes/codes_00000.npy --ids eight.txt -o foreign -q", "foreign", "hello.txt"),
+    (5, "[plain] import-codes catalog/codes/codes_00000.npy --ids eight.txt -o locked/c -q", "locked/c", "Permission denied"),
 ]
 
 DUPLICATES = [
