@@ -1,5 +1,5 @@
-// The k best rows of each of Q queries, perhaps none beyond a radius, ascending by (squared distance, row). The
-// smaller row wins among equals, so the lists do not depend on the order in which rows arrive.
+// The k best rows of each of Q queries, perhaps none beyond a radius, ascending by (squared distance, row).
+// The smaller row wins among equals, so the lists do not depend on the order in which rows arrive.
 #pragma once
 
 #include <algorithm>
