@@ -18,7 +18,7 @@ std::string processor_name() {
 #if HWY_ARCH_X86
   constexpr unsigned kFirst = 0x80000002U;
   constexpr unsigned kLast = 0x80000004U;
-  if (__get_cpuid_max(0x80000000U, nullptr) >= kLast) {
+  if (static_cast<unsigned>(__get_cpuid_max(0x80000000U, nullptr)) >= kLast) {
     for (unsigned leaf = kFirst; leaf <= kLast; ++leaf) {
       std::array<unsigned, 4> registers{};
       __get_cpuid(leaf, &registers[0], &registers[1], &registers[2], &registers[3]);
