@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "engine/error.h"
+#include "host/catalog_checks.h"
 #include "host/catalog_search.h"
 #include "host/interrupt.h"
 
@@ -24,7 +25,7 @@ bool compact_is_fresh(const CatalogReader& catalog, int64_t numbers) {
 
 void require_compactable(const CatalogReader& catalog, int64_t numbers) {
   const std::string& folder = catalog.folder();
-  if (catalog.rows() == 0) throw no_input_error(folder + " has no photo yet, run encode to its end");
+  require_items(catalog);
   if (!catalog.complete()) {
     throw usage_error(folder + " is not finished, run encode to its end before lookalike compact");
   }

@@ -4,19 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <iterator>
 #include <optional>
 #include <span>
 
 #include "engine/error.h"
-#include "host/atomic_file.h"
 #include "host/bytes_text.h"
+#include "host/catalog_checks.h"
 #include "host/csv.h"
 #include "host/interrupt.h"
 #include "host/npy.h"
+#include "host/result_output.h"
 #include "host/shell_word.h"
-#include "host/standard_output.h"
 
 namespace lookalike {
 namespace {
@@ -126,7 +125,7 @@ void add_row(const CatalogItem& item, std::span<const float> code, ExportFormat 
   }
 }
 
-void write_ids(const CatalogReader& catalog, const std::string& path, AtomicFile& file) {
+void write_ids(const CatalogReader& catalog, const std::string& path, ResultOutput& file) {
   catalog.for_each_item([&](const CatalogItem& item) {
     if (item.id.find_first_of("\r\n") != std::string::npos) {
       throw usage_error(fmt::format(
@@ -141,11 +140,6 @@ void check_table(const std::string& table) {
   const bool plain = std::ranges::none_of(table, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
   if (plain && bytes_to_text(table) == table) return;
   throw usage_error("--table is '" + table + "', take a name of UTF-8 text without control characters");
-}
-
-const std::string& swept(const std::string& path) {
-  sweep_temporaries_of(path);
-  return path;
 }
 
 }  // namespace
@@ -195,7 +189,7 @@ int run_export(const ExportCommandOptions& options) {
   const ExportFormat format = export_format(options.format, options.output);
   const CatalogReader catalog(options.catalog, options.codes);
   const int64_t rows = catalog.rows();
-  if (rows == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
+  require_items(catalog);
   check_table(options.table);
   const bool text = format == ExportFormat::kCsv || format == ExportFormat::kPgvector;
   if (options.output == "-" && !text && isatty(STDOUT_FILENO) != 0) {
@@ -207,29 +201,26 @@ int run_export(const ExportCommandOptions& options) {
     throw usage_error("--ids is '" + options.ids + "', take a file of its own");
   }
   // Both before the work, and both published at its end.
-  std::optional<AtomicFile> file, ids;
-  if (options.output != "-") file.emplace(swept(options.output));
-  if (!options.ids.empty()) ids.emplace(swept(options.ids));
+  ResultOutput output(options.output);
+  std::optional<ResultOutput> ids;
+  if (!options.ids.empty()) ids.emplace(options.ids);
   Progress progress(options.talk, "export", rows);
   progress.set_unit("codes");
-  if (!catalog.complete()) {
-    progress.message(fmt::format("warning: {} is not finished, {} of {} photos are written", options.catalog,
-                                 format_count(rows), format_count(catalog.totals().listed)));
+  if (const std::string warning = unfinished_warning(catalog, "written"); !warning.empty()) {
+    progress.message(warning);
   }
+  if (ids) write_ids(catalog, options.ids, *ids);
   const bool whole = write_export(
-      catalog, format, options.table,
-      [&](std::string_view bytes) { file ? file->write(bytes) : print_output(bytes); },
+      catalog, format, options.table, [&](std::string_view bytes) { output.write(bytes); },
       [&](int64_t done) {
         progress.update(done, "");
         return stop_signal() == 0;
       });
   if (!whole) {
-    progress.message(fmt::format("stopped by SIG{}{}", sigabbrev_np(stop_signal()),
-                                 file ? ", " + options.output + " is as it was" : ""));
+    progress.message(output.stopped_text(stop_signal()));
     throw Interrupted(stop_signal());
   }
-  if (ids) write_ids(catalog, options.ids, *ids);
-  if (file) file->commit();
+  output.commit();
   if (ids) ids->commit();
   if (format == ExportFormat::kPgvector && catalog.dimension() > kMostIndexedNumbers) {
     progress.message(
@@ -237,8 +228,8 @@ int run_export(const ExportCommandOptions& options) {
                     format_count(kMostIndexedNumbers)));
   }
   progress.message(counted(rows, "code") + " of " + counted(catalog.dimension(), "number"));
-  if (file) progress.message("export: " + options.output);
-  if (file && format == ExportFormat::kPgvector) {
+  if (output.is_file()) progress.message("export: " + options.output);
+  if (output.is_file() && format == ExportFormat::kPgvector) {
     progress.message("next: psql -v ON_ERROR_STOP=1 -f " + shell_path(options.output));
   }
   return static_cast<int>(ExitCode::kDone);

@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "host/atomic_file.h"
+#include "host/catalog_checks.h"
 #include "host/files.h"
 #include "host/interrupt.h"
 #include "host/ledger.h"
@@ -78,7 +79,7 @@ void say_limits(const ReportCommandOptions& options, const ReportData& data, con
 int run_report(const ReportCommandOptions& options) {
   watch_signals();
   const CatalogReader catalog(options.catalog, options.codes);
-  if (catalog.rows() == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
+  require_items(catalog);
   const auto device = make_device(options.device, options.threads, nullptr);
   device->set_parameters(catalog.model().parameters);
   // Before the work: a name that cannot be written says so at once.
@@ -87,10 +88,7 @@ int run_report(const ReportCommandOptions& options) {
   if (!exists(CatalogPaths{catalog.folder()}.thumbnails())) {
     say(options, fmt::format("warning: no pictures, {} has lost its thumbs.sqlite", options.catalog));
   }
-  if (!catalog.complete()) {
-    say(options, fmt::format("warning: {} is not finished, {} of {} photos are shown", options.catalog,
-                             format_count(catalog.rows()), format_count(catalog.totals().listed)));
-  }
+  if (const std::string text = unfinished_warning(catalog, "shown"); !text.empty()) say(options, text);
   ReportData data = collect(options, *device, catalog);
   const ReportFit fit = fit_report(data, kReportBytes);
   add_pairs(*device, catalog, data);

@@ -15,6 +15,7 @@
 #include "host/atomic_file.h"
 #include "host/bytes_text.h"
 #include "host/catalog.h"
+#include "host/catalog_checks.h"
 #include "host/catalog_search.h"
 #include "host/collapse.h"
 #include "host/picture.h"
@@ -168,13 +169,8 @@ std::vector<PictureRow> picture_rows(const std::vector<Result>& results, const Q
 
 int run_search(const SearchCommandOptions& options) {
   const CatalogReader catalog(options.catalog, options.codes);
-  if (catalog.rows() == 0) {
-    throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
-  }
-  if (!catalog.complete()) {
-    say(options, fmt::format("warning: {} is not finished, {} of {} photos are searched", options.catalog,
-                             format_count(catalog.rows()), format_count(catalog.totals().listed)));
-  }
+  require_items(catalog);
+  if (const std::string text = unfinished_warning(catalog, "searched"); !text.empty()) say(options, text);
   if (!options.picture.empty()) catalog.model();  // there are no pictures without one
   // Before the work: a name that cannot be written says so at once.
   std::optional<AtomicFile> picture;

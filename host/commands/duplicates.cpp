@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "engine/error.h"
 #include "engine/near_duplicates.h"
-#include "host/atomic_file.h"
 #include "host/bytes_text.h"
 #include "host/catalog.h"
+#include "host/catalog_checks.h"
 #include "host/catalog_search.h"
 #include "host/collapse.h"
 #include "host/command_line.h"
@@ -20,7 +19,7 @@
 #include "host/interrupt.h"
 #include "host/progress.h"
 #include "host/recommendations.h"
-#include "host/standard_output.h"
+#include "host/result_output.h"
 #include "kernels/cpu/distance.h"
 
 namespace lookalike {
@@ -88,25 +87,18 @@ int run_duplicates(const DuplicatesCommandOptions& options) {
   require_within("--threads", options.threads, 0, kMaxThreads);
   const CatalogReader catalog(options.catalog, options.codes);
   const int64_t rows = catalog.rows();
-  if (rows == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
+  require_items(catalog);
   const auto device = make_device(options.device, options.threads, nullptr);
-  std::optional<AtomicFile> file;
-  if (options.output != "-") {
-    sweep_temporaries_of(options.output);
-    file.emplace(options.output);
-  }
-  const auto write = [&](std::string_view text) { file ? file->write(text) : print_output(text); };
+  ResultOutput output(options.output);
 
   Progress progress(talk, "duplicates", rows);
-  if (!catalog.complete()) {
-    progress.message(fmt::format("warning: {} is not finished, {} of {} photos are compared", options.catalog,
-                                 format_count(rows), format_count(catalog.totals().listed)));
+  if (const std::string text = unfinished_warning(catalog, "compared"); !text.empty()) {
+    progress.message(text);
   }
   const auto watch = [&](int64_t items) {
     progress.update(items, "");
     if (stop_signal() == 0) return;
-    progress.message(fmt::format("stopped by SIG{}{}", sigabbrev_np(stop_signal()),
-                                 file ? ", " + options.output + " is as it was" : ""));
+    progress.message(output.stopped_text(stop_signal()));
     throw Interrupted(stop_signal());
   };
   CatalogSearchOptions how;
@@ -125,18 +117,18 @@ int run_duplicates(const DuplicatesCommandOptions& options) {
                             options.within);
   duplicates.find_all([&](int64_t items) { watch(looked = items); });
 
-  if (format == TableFormat::kCsv) write("group,representative,id,distance\n");
+  if (format == TableFormat::kCsv) output.write("group,representative,id,distance\n");
   int64_t number = 0, items = 0;
   for (const std::vector<int64_t>& group : duplicates.groups()) {
-    write(group_lines(catalog, ++number, group, format));
+    output.write(group_lines(catalog, ++number, group, format));
     items += std::ssize(group);
     watch(rows);
   }
-  if (file) file->commit();
+  output.commit();
   progress.message(fmt::format("{} of {} {} in {}; one of each group leaves {}", format_count(items),
                                counted(rows, "item"), items == 1 ? "is" : "are", counted(number, "group"),
                                format_count(rows - items + number)));
-  if (file) progress.message("groups: " + options.output);
+  if (output.is_file()) progress.message("groups: " + options.output);
   return static_cast<int>(ExitCode::kDone);
 }
 

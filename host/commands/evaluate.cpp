@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "host/bytes_text.h"
+#include "host/catalog_checks.h"
 #include "host/command_line.h"
 #include "host/commands/flags.h"
 #include "host/evaluation.h"
@@ -142,13 +143,11 @@ int run_evaluate(const EvaluateCommandOptions& options) {
   require_within("--threads", options.threads, 0, kMaxThreads);
   const Talk talk = {parse_progress_style(options.progress), options.quiet};
   const CatalogReader catalog(options.catalog);
-  if (catalog.rows() == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
+  require_items(catalog);
   const auto device = make_device(options.device, options.threads, nullptr);
   if (catalog.has_model()) device->set_parameters(catalog.model().parameters);
-  if (!catalog.complete()) {
-    say(talk, "evaluate",
-        fmt::format("warning: {} is not finished, {} of {} photos are judged", options.catalog,
-                    format_count(catalog.rows()), format_count(catalog.totals().listed)));
+  if (const std::string text = unfinished_warning(catalog, "judged"); !text.empty()) {
+    say(talk, "evaluate", text);
   }
   std::string current;
   std::optional<Progress> progress;

@@ -2,21 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <memory>
 #include <optional>
 
 #include "engine/error.h"
-#include "host/atomic_file.h"
 #include "host/catalog.h"
+#include "host/catalog_checks.h"
 #include "host/command_line.h"
 #include "host/commands/flags.h"
 #include "host/commands/neighbour_flags.h"
 #include "host/interrupt.h"
 #include "host/progress.h"
 #include "host/recommendations.h"
+#include "host/result_output.h"
 #include "host/shell_word.h"
-#include "host/standard_output.h"
 
 namespace lookalike {
 namespace {
@@ -67,21 +66,16 @@ int run_recommend(const RecommendCommandOptions& options) {
 
   const CatalogReader catalog(options.catalog, options.codes);
   const int64_t rows = catalog.rows();
-  if (rows == 0) throw no_input_error(options.catalog + " has no photo yet, run encode to its end");
+  require_items(catalog);
   const auto device = make_device(options.device, options.threads, nullptr);
   // Before the work: a name that cannot be written says so at once.
-  std::optional<AtomicFile> file;
-  if (options.output != "-") {
-    sweep_temporaries_of(options.output);
-    file.emplace(options.output);
-  }
+  ResultOutput output(options.output);
 
   Progress progress(talk, "recommend", rows);
   const char* const one = catalog.has_model() ? "photo" : "code";
   if (!catalog.has_model()) progress.set_unit("codes");
-  if (!catalog.complete()) {
-    progress.message(fmt::format("warning: {} is not finished, {} of {} photos are compared", options.catalog,
-                                 format_count(rows), format_count(catalog.totals().listed)));
+  if (const std::string text = unfinished_warning(catalog, "compared"); !text.empty()) {
+    progress.message(text);
   }
   if (table.wish.k != kAllNeighbours && table.wish.k > rows - 1) {
     progress.message(
@@ -89,23 +83,22 @@ int run_recommend(const RecommendCommandOptions& options) {
   }
   const RecommendationResult result =
       write_recommendations(*device, catalog, table,
-                            {[&](std::string_view text) { file ? file->write(text) : print_output(text); },
+                            {[&](std::string_view text) { output.write(text); },
                              [&](int64_t items) {
                                progress.update(items, "");
                                return stop_signal() == 0;
                              },
                              [&](const std::string& text) { progress.message(text); }});
   if (result.stopped) {
-    progress.message(fmt::format("stopped by SIG{}{}", sigabbrev_np(stop_signal()),
-                                 file ? ", " + options.output + " is as it was" : ""));
+    progress.message(output.stopped_text(stop_signal()));
     throw Interrupted(stop_signal());
   }
-  if (file) file->commit();
+  output.commit();
   progress.message(
       fmt::format("{} of {}; {} {}s/s{}", counted(result.lines, "neighbour"), counted(rows, one),
                   format_count(std::llround(static_cast<double>(rows) / std::max(progress.seconds(), 1e-9))),
                   one, measured_text(result.measured, rows, one)));
-  if (file) {
+  if (output.is_file()) {
     progress.message("recommendations: " + options.output);
     // An id is no path: one that begins with a dash goes behind --.
     const std::string id = catalog.item(0).id;

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import struct
 import subprocess
+import tempfile
 import unittest
 import zlib
 from pathlib import Path
@@ -75,6 +76,15 @@ def contents(catalog):
 
 
 class CommandTest(unittest.TestCase):
+    @classmethod
+    def open_shop(cls, photos):
+        """A folder of its own with so many photos, and names for a model and a catalog of them."""
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.root = Path(temporary.name)
+        cls.photos, cls.model, cls.catalog = cls.root / "photos", cls.root / "model", cls.root / "catalog"
+        make_photos(cls.photos, photos)
+
     def assert_fails(self, result, code, *texts):
         """One error line at the end, nothing on standard output."""
         self.assertEqual(result.returncode, code, result.stderr)

@@ -5,8 +5,6 @@ import io
 import json
 import shutil
 import sqlite3
-import tempfile
-from pathlib import Path
 
 import numpy
 import safetensors.numpy
@@ -37,11 +35,7 @@ def files(folder):
 class CompactTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.root = Path(temporary.name)
-        cls.photos, cls.model, cls.catalog = cls.root / "photos", cls.root / "model", cls.root / "catalog"
-        shop.make_photos(cls.photos, PHOTOS)
+        cls.open_shop(PHOTOS)
         shop.train(cls.photos, cls.model)
         for name, words in (("catalog", ["--compact", NUMBERS]), ("bare", [])):
             done = shop.run("encode", cls.photos, "-m", cls.model, "-o", cls.root / name, "--shard-rows", "7", "-q",

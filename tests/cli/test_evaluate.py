@@ -4,8 +4,6 @@ import io
 import json
 import shutil
 import sqlite3
-import tempfile
-from pathlib import Path
 
 import numpy
 from PIL import Image
@@ -39,11 +37,7 @@ def measures(vectors, labels):
 class EvaluateTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.root = Path(temporary.name)
-        cls.photos, cls.model, cls.catalog = cls.root / "photos", cls.root / "model", cls.root / "catalog"
-        shop.make_photos(cls.photos, PHOTOS)
+        cls.open_shop(PHOTOS)
         # One without a label, one alone under its own.
         shop.write_png(cls.photos / "loose.png", 40, 40, shop.product(91))
         (cls.photos / "alone").mkdir()

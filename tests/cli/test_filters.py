@@ -3,9 +3,7 @@
 import csv
 import io
 import json
-import tempfile
 import unittest
-from pathlib import Path
 
 import shop
 
@@ -13,11 +11,7 @@ import shop
 class FilterTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.temporary.cleanup)
-        cls.root = Path(cls.temporary.name)
-        cls.photos, cls.model, cls.catalog = cls.root / "photos", cls.root / "model", cls.root / "catalog"
-        shop.make_photos(cls.photos, 40)
+        cls.open_shop(40)
         shop.train(cls.photos, cls.model)
         listed = cls.root / "list.csv"
         with open(listed, "w", encoding="utf-8") as file:

@@ -3,10 +3,8 @@
 import signal
 import struct
 import subprocess
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
 import shop
 
@@ -16,11 +14,7 @@ PHOTOS = 1100  # a sketch from 1,024 on
 class IndexTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.temporary.cleanup)
-        cls.root = Path(cls.temporary.name)
-        cls.photos, cls.model, cls.catalog = cls.root / "photos", cls.root / "model", cls.root / "catalog"
-        shop.make_photos(cls.photos, 48)
+        cls.open_shop(48)
         shop.train(cls.photos, cls.model)
         # The same few photos under many names, and some others: groups of equal rows.
         listed = cls.root / "list.csv"

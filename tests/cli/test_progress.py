@@ -45,11 +45,7 @@ def on_a_terminal(words, columns=100, **settings):
 class ProgressTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.root = Path(temporary.name)
-        cls.photos, cls.model, cls.catalog = cls.root / "photos", cls.root / "model", cls.root / "catalog"
-        shop.make_photos(cls.photos, PHOTOS)
+        cls.open_shop(PHOTOS)
         shop.train(cls.photos, cls.model)
         shop.run("encode", cls.photos, "-m", cls.model, "-o", cls.catalog, "-q")
 

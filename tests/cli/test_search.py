@@ -6,9 +6,7 @@ import json
 import os
 import struct
 import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 import shop
 
@@ -23,11 +21,7 @@ def png_size(data):
 class SearchTest(shop.CommandTest):
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.temporary.cleanup)
-        cls.root = Path(cls.temporary.name)
-        cls.photos, cls.model, cls.catalog = cls.root / "photos", cls.root / "model", cls.root / "catalog"
-        shop.make_photos(cls.photos, PHOTOS)
+        cls.open_shop(PHOTOS)
         for i, name in enumerate(ODD):
             shop.write_png(os.fsencode(cls.photos) + b"/" + name, 40, 40, shop.product(100 + i))
         # A product listed twice.

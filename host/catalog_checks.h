@@ -1,0 +1,17 @@
+// What a command says of a catalog before it reads it.
+#pragma once
+
+#include <string>
+
+#include "host/catalog.h"
+
+namespace lookalike {
+
+// Throws E_NO_INPUT where the catalog has no item.
+void require_items(const CatalogReader& catalog);
+
+// "warning: shop.catalog is not finished, 3 of 9 photos are searched", `done` being "searched"; empty where
+// the catalog is finished.
+std::string unfinished_warning(const CatalogReader& catalog, const char* done);
+
+}  // namespace lookalike
