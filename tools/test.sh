@@ -39,6 +39,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 tools/install_packages.sh build test
 tools/install_packages.sh browser || echo "test.sh: there is no Chromium, tests in a browser are skipped" >&2
+tools/install_packages.sh arm || echo "test.sh: there is no compiler for Arm, its check is skipped" >&2
 
 # One virtual environment, made again only when the pinned packages change.
 if ! cmp -s tools/requirements-test.txt .venv-tests/installed.txt; then

@@ -175,6 +175,8 @@ too long
 [==========] 2 tests from 1 test suite ran. (1 ms total)</system-out></testcase>
 <testcase name="smoke" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/><system-out>
 K/1 ERROR OCCURRED: 'no driver'</system-out></testcase>
+<testcase name="script" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/><system-out>skipped: there is no compiler
+</system-out></testcase>
 <testcase name="cli" status="run"><system-out>test_a (t.T.test_a) ... ok
 test_b (t.T.test_b)
 What it is for. ... skipped 'no browser'
@@ -195,7 +197,7 @@ class SummaryTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertEqual(done.stdout.splitlines(), [
             "skipped a.Two: no device", "skipped whole.B.Slow: too long", "skipped smoke: no driver",
-            "skipped cli.test_b: no browser", "3 passed, 0 failed, 4 skipped"])
+            "skipped script: there is no compiler", "skipped cli.test_b: no browser", "3 passed, 0 failed, 5 skipped"])
 
     def test_a_program_that_died_is_a_failure(self):
         done = self.summary('<testsuite><testcase name="a" status="fail"><system-out>Segmentation fault</system-out>'

@@ -14,6 +14,7 @@ GOOGLE_RAN = re.compile(r"^\[==========\] (\d+) tests? from .* ran\.", re.MULTIL
 GOOGLE_SKIP = re.compile(r": Skipped\n(.*)\n+\[  SKIPPED \] (\S+) \(", re.MULTILINE)
 GOOGLE_FAILED = re.compile(r"^\[  FAILED  \] \S+.* \(\d+ ms\)$", re.MULTILINE)
 BENCHMARK_SKIP = re.compile(r"ERROR OCCURRED: '(.*)'")
+SCRIPT_SKIP = re.compile(r"^skipped: (.*)$", re.MULTILINE)
 
 
 def tests_within(output):
@@ -29,7 +30,7 @@ def tests_within(output):
 
 
 def reason_of(case, output):
-    for pattern in (GOOGLE_SKIP, BENCHMARK_SKIP):
+    for pattern in (GOOGLE_SKIP, BENCHMARK_SKIP, SCRIPT_SKIP):
         found = pattern.search(output)
         if found:
             return found.group(1)
