@@ -111,6 +111,10 @@ void print_table(const Result& result, const CatalogReader& catalog, Output& out
   std::string text = "query  " + printable(result.item ? result.item->id : result.name);
   if (result.item && !result.item->label.empty())
     text += fmt::format("  ({})", printable(result.item->label));
+  if (result.neighbours.empty()) {
+    output.add(text + "\n  no neighbour\n");
+    return;
+  }
   output.add(text + fmt::format("\n  rank    distance  {}  id\n", padded("label", width)));
   for (std::size_t i = 0; i < result.neighbours.size(); ++i) {
     const CatalogItem item = catalog.item(result.neighbours[i].row);

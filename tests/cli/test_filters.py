@@ -54,6 +54,8 @@ class FilterTest(shop.CommandTest):
             self.expect(near[:3], "--within", repr(distance), "-k", "3")
             self.expect(near, "--within", repr(distance), "-k", "all")
         self.expect([], "--within", "0")
+        done = self.search("7", "--within", "0")
+        self.assertIn("\n  no neighbour\n", done.stdout)
 
     def test_where(self):
         self.expect([one for one in self.all if one[1] == "discs"], "--where", "label=discs", "-k", "all")
