@@ -15,6 +15,7 @@
 
 #include "engine/error.h"
 #include "engine/image_source.h"
+#include "engine/row_groups.h"
 #include "engine/top_k.h"
 #include "kernels/cpu/adam.h"
 #include "kernels/topology.h"
@@ -49,6 +50,7 @@ struct SearchBlock {
   int64_t dimension = kCodeLength;
   int64_t first_row = 0;             // catalog row of rows[0]
   std::span<const uint8_t> allowed;  // (M), zero leaves the row out; empty allows all
+  RowGroups groups = {};             // of the M rows and Q queries
 };
 
 // What a device will be asked for.

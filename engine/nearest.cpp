@@ -84,6 +84,7 @@ class Scan {
   void measure(int64_t q, Range rows, const float* dots, TopK& best) const {
     for (int64_t r = rows.begin; r < rows.end; ++r) {
       if (!block_.allowed.empty() && block_.allowed[static_cast<std::size_t>(r)] == 0) continue;
+      if (block_.groups.hide(q, r)) continue;
       const double most = limit(q, best);
       if (dots != nullptr && surely_above(most, q, r, dots[r - rows.begin])) continue;
       const double distance = cpu::squared_distance_within(query(q), row(r), d_, most);

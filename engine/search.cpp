@@ -41,6 +41,7 @@ TopK nearest(Device& device, std::span<const float> queries, int64_t dimension, 
     if (!limits.allowed.empty()) {
       block.allowed = limits.allowed.subspan(as_size(first_row), rows.size() / as_size(dimension));
     }
+    block.groups = limits.groups.of_rows(first_row, std::ssize(rows) / dimension);
     device.nearest(block, best);
   });
   return best;
@@ -58,6 +59,9 @@ std::vector<std::vector<Neighbour>> search(Device& device, const SearchQueries& 
   if (!limits.allowed.empty() && std::ssize(limits.allowed) != catalog.rows) {
     throw std::logic_error("search: the mask is not one of the catalog");
   }
+  if (!limits.groups.fit(count, catalog.rows)) {
+    throw std::logic_error("search: the groups are not those of the queries and the catalog");
+  }
   const int64_t k = limits.k;
   if (k < 1) throw usage_error("k is " + std::to_string(k) + ", ask for at least 1 neighbour");
   require_finite(queries.codes, queries.dimension);
@@ -69,6 +73,7 @@ std::vector<std::vector<Neighbour>> search(Device& device, const SearchQueries& 
   std::vector<std::vector<Neighbour>> results(as_size(count));
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t batch = std::min(kBatch, count - first);
+    wider.groups = limits.groups.of_queries(first, batch);
     TopK best = nearest(
         device, queries.codes.subspan(as_size(first * queries.dimension), as_size(batch * queries.dimension)),
         queries.dimension, catalog, wider);

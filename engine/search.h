@@ -16,6 +16,7 @@ struct SearchLimits {
   int64_t k = 10;                                         // at most so many
   double most = std::numeric_limits<double>::infinity();  // squared distance beyond which no row is wanted
   std::span<const uint8_t> allowed = {};                  // (rows), zero leaves the row out; empty allows all
+  RowGroups groups = {};
 };
 
 struct CodeSource {

@@ -166,7 +166,7 @@ class Search {
       for (int64_t i = 0; i < found; ++i) {
         const cpu::SketchHit& hit = scratch.hits[as_size(i)];
         const int64_t of_catalog = first_row + row + hit.row;
-        if (row + hit.row >= block.rows || !allowed(of_catalog)) continue;
+        if (row + hit.row >= block.rows || !allowed(queries.begin + hit.query, of_catalog)) continue;
         std::vector<Candidate>& highest = waiting[as_size(queries.begin + hit.query)];
         highest.push_back({-static_cast<float>(hit.score), of_catalog});
         std::push_heap(highest.begin(), highest.end());
@@ -189,7 +189,7 @@ class Search {
                   Waiting& waiting, Scratch& scratch) {
     const int64_t found = hits_of_group(queries, block, row, scratch);
     const auto not_wanted = [&](const cpu::SketchHit& hit) {
-      return row + hit.row >= block.rows || !allowed(first_row + row + hit.row);
+      return row + hit.row >= block.rows || !allowed(queries.begin + hit.query, first_row + row + hit.row);
     };
     const auto end = std::remove_if(scratch.hits.begin(), scratch.hits.begin() + found, not_wanted);
     const int64_t wanted = end - scratch.hits.begin();
@@ -263,7 +263,9 @@ class Search {
     measured_ += measured;
   }
 
-  bool allowed(int64_t row) const { return options_.allowed.empty() || options_.allowed[as_size(row)] != 0; }
+  bool allowed(int64_t q, int64_t row) const {
+    return (options_.allowed.empty() || options_.allowed[as_size(row)] != 0) && !options_.groups.hide(q, row);
+  }
 
   // A row farther than this is not wanted: k nearer ones are known, of one thread or another.
   double limit(int64_t q) const { return limits_[as_size(q)].load(std::memory_order_relaxed); }
@@ -321,8 +323,9 @@ int64_t share(int64_t index, int64_t of, int64_t total) { return index * total /
 int64_t nearest_by_sketch(const SketchedCatalog& catalog, std::span<const float> queries,
                           const SketchSearchOptions& options, TopK& best, ThreadPool& pool) {
   if (best.queries() * catalog.sketcher->projection().dimension != std::ssize(queries) ||
-      (!options.allowed.empty() && std::ssize(options.allowed) != catalog.rows)) {
-    throw std::invalid_argument("queries, lists and mask do not fit the catalog");
+      (!options.allowed.empty() && std::ssize(options.allowed) != catalog.rows) ||
+      !options.groups.fit(best.queries(), catalog.rows)) {
+    throw std::invalid_argument("queries, lists, mask and groups do not fit the catalog");
   }
   if (best.k() == 0) return 0;
   Search search(catalog, queries, options, best, pool);

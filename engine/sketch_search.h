@@ -9,6 +9,7 @@
 #include <limits>
 #include <span>
 
+#include "engine/row_groups.h"
 #include "engine/sketch_blocks.h"
 #include "engine/thread_pool.h"
 #include "engine/top_k.h"
@@ -18,6 +19,7 @@ namespace lookalike {
 struct SketchSearchOptions {
   std::span<const uint8_t> allowed;                       // (rows), zero leaves the row out; empty allows all
   double most = std::numeric_limits<double>::infinity();  // squared distance beyond which no row is wanted
+  RowGroups groups = {};
 };
 
 // Merges every allowed row within `most` into each query's k best; queries (Q, D), finite; best (Q lists).

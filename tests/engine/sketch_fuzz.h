@@ -76,14 +76,27 @@ inline bool sketch_search_is_exact(std::span<const uint8_t> input) {
     catalog.use(ByteSketcher(centre, std::max(1e-30, std::abs(static_cast<double>(bytes.number())))));
   }
   const auto queries = std::span<const float>(all).subspan(split);
+  std::vector<int32_t> row_groups, query_groups;
+  if (bytes.byte() < 60) {
+    for (int64_t r = 0; r < rows; ++r) row_groups.push_back(static_cast<int32_t>(r % 5 - 1));
+    for (int64_t q = 0; q < count; ++q) query_groups.push_back(static_cast<int32_t>(q % 5 - 1));
+  }
   SketchSearchOptions options;
   options.allowed = allowed;
+  options.groups = {row_groups, query_groups};
   TopK best(count, k);
   ThreadPool pool(threads);
   nearest_by_sketch(catalog.view(), queries, options, best, pool);
   for (int64_t q = 0; q < count; ++q) {
     const auto query = queries.subspan(static_cast<std::size_t>(q * d), static_cast<std::size_t>(d));
-    if (best.take(q) != reference::nearest(query, codes, k, allowed)) return false;
+    std::vector<uint8_t> mine = allowed;
+    if (!row_groups.empty()) {
+      mine.resize(row_groups.size(), 1);
+      for (int64_t r = 0; r < rows; ++r) {
+        if (q % 5 > 0 && r % 5 == q % 5) mine[static_cast<std::size_t>(r)] = 0;
+      }
+    }
+    if (best.take(q) != reference::nearest(query, codes, k, mine)) return false;
   }
   return true;
 }
