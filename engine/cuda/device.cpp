@@ -177,8 +177,9 @@ class CudaDevice final : public Device {
     guarded([&] {
       if (!nearest_) nearest_.emplace();
       nearest_->run(
-          {block.queries, block.rows, block.dimension, block.allowed}, best.k(),
-          [&](std::int64_t query) { return best.limit(query); },
+          {block.queries, block.rows, block.dimension, block.allowed, block.groups.rows,
+           block.groups.queries},
+          best.k(), [&](std::int64_t query) { return best.limit(query); },
           [&](std::int64_t query, std::span<const double> distances, std::span<const std::int64_t> rows) {
             for (std::size_t i = 0; i < rows.size(); ++i)
               best.insert(query, {distances[i], block.first_row + rows[i]});

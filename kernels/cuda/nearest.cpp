@@ -73,10 +73,14 @@ class Nearest::Work {
       throw std::logic_error("nearest: queries and rows are not (Q, dimension) and (M, dimension)");
     const auto queries = static_cast<std::int64_t>(block.queries.size()) / d;
     const auto rows = static_cast<std::int64_t>(block.rows.size()) / d;
+    if (!(block.query_groups.empty() && block.row_groups.empty()) &&
+        (std::ssize(block.query_groups) != queries || std::ssize(block.row_groups) != rows))
+      throw std::logic_error("nearest: groups are not those of the queries and rows");
     pitch_ = (d + kFilterAlign - 1) / kFilterAlign * kFilterAlign;
     for (std::int64_t first = 0; first < queries; first += options_.batch) {
       queries_ = std::min(options_.batch, queries - first);
       stage(queries_upload_, block.queries.data() + first * d, queries_, d);
+      take_groups(block, first);
       gpu::wait(compute_, queries_upload_.copied);
       const auto part = [&](std::int64_t p) {
         const std::int64_t at = p * options_.part_rows;
@@ -90,7 +94,7 @@ class Nearest::Work {
         first_row_ = p * options_.part_rows;
         rows_ = std::min(options_.part_rows, rows - first_row_);
         device_rows_ = upload.device.data();
-        take_allowed(block);
+        take_rows_choice(block);
         prepare(d);
         if (p + 1 < parts) part(p + 1);
         search_part(std::min(k, rows_), first, limit, emit);
@@ -118,12 +122,27 @@ class Nearest::Work {
     gpu::record(upload.copied, copy_);
   }
 
-  void take_allowed(const NearestBlock& block) {
-    device_allowed_ = nullptr;
-    if (block.allowed.empty()) return;
-    grow(allowed_, rows_);
-    gpu::copy(allowed_.data(), block.allowed.data() + first_row_, size(rows_), compute_);
-    device_allowed_ = allowed_.data();
+  void take_groups(const NearestBlock& block, std::int64_t first_query) {
+    choice_ = {};
+    if (block.query_groups.empty()) return;
+    grow(query_groups_, queries_);
+    gpu::copy(query_groups_.data(), block.query_groups.data() + first_query,
+              size(queries_) * sizeof(std::int32_t), compute_);
+    choice_.query_groups = query_groups_.data();
+  }
+
+  void take_rows_choice(const NearestBlock& block) {
+    if (!block.allowed.empty()) {
+      grow(allowed_, rows_);
+      gpu::copy(allowed_.data(), block.allowed.data() + first_row_, size(rows_), compute_);
+      choice_.allowed = allowed_.data();
+    }
+    if (!block.query_groups.empty()) {
+      grow(row_groups_, rows_);
+      gpu::copy(row_groups_.data(), block.row_groups.data() + first_row_, size(rows_) * sizeof(std::int32_t),
+                compute_);
+      choice_.row_groups = row_groups_.data();
+    }
   }
 
   // Chooses this part's filter and makes what it reads of queries and rows.
@@ -234,7 +253,7 @@ class Nearest::Work {
       }
       Candidates candidates{filtered ? candidate_rows_.data() : nullptr, candidate_counts_.data(),
                             candidate_distances_.data(), static_cast<std::int32_t>(at)};
-      candidates.allowed = device_allowed_;
+      candidates.choice = choice_;
       measure(queries_upload_.device.data(), device_rows_, pitch_, queries_, candidates, lists, compute_);
       merge(queries_, candidates, lists, compute_);
       at += n;
@@ -254,7 +273,7 @@ class Nearest::Work {
         row_side_.half_lengths.data() + at, half ? row_side_.residuals.data() + at : nullptr,
         row_side_.lengths.data() + at, n};
     task.limits = limits_.data();
-    task.allowed = device_allowed_ != nullptr ? device_allowed_ + at : nullptr;
+    task.choice = choice_.from(at);
     task.scale = half ? scale_.data() : nullptr;
     task.pitch = pitch_;
     task.error = half ? filter_error_half(pitch_) : filter_error_float(pitch_);
@@ -312,13 +331,13 @@ class Nearest::Work {
   Prepared query_side_, row_side_;
   gpu::Buffer<float> means_, largest_, scale_;
   gpu::Buffer<std::uint8_t> allowed_;
-  gpu::Buffer<std::int32_t> candidate_rows_, list_rows_, sizes_, last_rows_;
+  gpu::Buffer<std::int32_t> candidate_rows_, list_rows_, sizes_, last_rows_, row_groups_, query_groups_;
   gpu::Buffer<std::uint32_t> candidate_counts_;
   gpu::Buffer<double> candidate_distances_, distances_, limits_, last_distances_;
   // Of the batch and part at hand.
   std::int64_t pitch_ = 0, queries_ = 0, rows_ = 0, first_row_ = 0;
   const float* device_rows_ = nullptr;
-  const std::uint8_t* device_allowed_ = nullptr;
+  RowChoice choice_;
   Filter filter_ = Filter::kNone;
 };
 

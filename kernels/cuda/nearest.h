@@ -31,6 +31,8 @@ struct NearestBlock {
   std::span<const float> rows;     // (M, dimension)
   std::int64_t dimension = 0;
   std::span<const std::uint8_t> allowed;  // (M), zero leaves the row out; empty: all
+  // (M) and (Q): a query gets no row of its own group, -1 is none. Both empty: there are no groups.
+  std::span<const std::int32_t> row_groups = {}, query_groups = {};
 };
 
 class Nearest {

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/nearest_choice.h"
 #include "kernels/cuda/runtime.h"
 
 namespace lookalike::cuda {
@@ -35,9 +36,9 @@ struct FilterSide {
 
 struct FilterTask {
   FilterSide queries, rows;
-  const double* limits = nullptr;         // (Q), squared distances; infinite: every row is kept
-  const std::uint8_t* allowed = nullptr;  // (M), zero leaves the row out; null: all
-  const float* scale = nullptr;           // s; null: 1
+  const double* limits = nullptr;  // (Q), squared distances; infinite: every row is kept
+  RowChoice choice;
+  const float* scale = nullptr;  // s; null: 1
   std::int64_t pitch = 0;
   double error = 0;                    // g
   std::uint32_t* counts = nullptr;     // (Q), added to; may pass `capacity`, which says that rows were lost

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cuda/gpu.h"
+#include "kernels/cuda/nearest_choice_device.h"
 #include "kernels/cuda/nearest_filter.h"
 
 namespace lookalike::cuda {
@@ -48,7 +49,7 @@ GPU_DEVICE bool may_be_near(float dot, float row, float least) { return !(dot - 
 
 GPU_DEVICE void keep_row(const FilterTask& task, std::int64_t query, std::int64_t row) {
   if (query >= task.queries.count || row >= task.rows.count) return;
-  if (task.allowed != nullptr && task.allowed[row] == 0) return;
+  if (!may_get(task.choice, query, row)) return;
   const std::uint32_t at = atomicAdd(&task.counts[query], 1U);
   if (at < task.capacity) task.candidates[query * task.capacity + at] = static_cast<std::int32_t>(row);
 }

@@ -1,4 +1,5 @@
 #include "kernels/cuda/gpu.h"
+#include "kernels/cuda/nearest_choice_device.h"
 #include "kernels/cuda/nearest_select.h"
 
 namespace lookalike::cuda {
@@ -40,9 +41,7 @@ __global__ void __launch_bounds__(kMeasureThreads)
     const std::int64_t slot = query * kCandidatesMost + c;
     std::int32_t row = -1;
     if (c < count) row = row_of(candidates, slot, c);
-    if (row >= 0 && candidates.rows == nullptr && candidates.allowed != nullptr &&
-        candidates.allowed[row] == 0)
-      row = -1;
+    if (row >= 0 && candidates.rows == nullptr && !may_get(candidates.choice, query, row)) row = -1;
     double sum = 0;
     if (row >= 0) {
       const float* b = rows + row * pitch;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/nearest_choice.h"
 #include "kernels/cuda/runtime.h"
 
 namespace lookalike::cuda {
@@ -27,7 +28,7 @@ struct Candidates {
   const std::uint32_t* counts = nullptr;  // (Q), at most kCandidatesMost
   double* distances = nullptr;            // (Q, kCandidatesMost), overwritten
   std::int32_t first = 0;                 // row number of candidate row 0
-  const std::uint8_t* allowed = nullptr;  // (M), asked only where rows is null; null: all
+  RowChoice choice = {};                  // of all rows, asked only where `rows` is null
 };
 
 // candidates.distances = squared distances of each query's candidates, NaN where one does not enter the list.

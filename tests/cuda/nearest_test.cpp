@@ -28,30 +28,45 @@ struct Case {
   std::vector<std::int64_t> ks = {6};
   std::vector<std::uint8_t> allowed = {};
   std::int64_t part_rows = 16384;
+  std::vector<std::int32_t> row_groups = {}, query_groups = {};
+  std::int64_t batch = 4096;
 
   std::int64_t query_count() const { return std::ssize(queries) / dimension; }
   std::span<const float> query(std::int64_t q) const {
     return std::span(queries).subspan(static_cast<std::size_t>(q * dimension),
                                       static_cast<std::size_t>(dimension));
   }
+  std::vector<std::uint8_t> allowed_to(std::int64_t q) const;  // empty: all
 };
+
+std::vector<std::uint8_t> Case::allowed_to(std::int64_t q) const {
+  std::vector<std::uint8_t> mask = allowed;
+  if (query_groups.empty()) return mask;
+  mask.resize(row_groups.size(), 1);
+  const std::int32_t own = query_groups[static_cast<std::size_t>(q)];
+  for (std::size_t r = 0; r < mask.size(); ++r)
+    if (own >= 0 && row_groups[r] == own) mask[r] = 0;
+  return mask;
+}
 
 // What the engine does with the device's answer, and the reference's own answer, to the bit.
 cuda::Nearest::Counts expect_exact(const Case& c, Filter filter) {
   cuda::NearestOptions options;
   options.filter = filter;
   options.part_rows = c.part_rows;
+  options.batch = c.batch;
   cuda::Nearest device(options);
   cuda::Nearest::Counts counts;
   for (const std::int64_t k : c.ks) {
     TopK best(c.query_count(), k);
     device.run(
-        {c.queries, c.rows, c.dimension, c.allowed}, k, [&](std::int64_t q) { return best.limit(q); },
+        {c.queries, c.rows, c.dimension, c.allowed, c.row_groups, c.query_groups}, k,
+        [&](std::int64_t q) { return best.limit(q); },
         [&](std::int64_t q, std::span<const double> distances, std::span<const std::int64_t> rows) {
           for (std::size_t i = 0; i < rows.size(); ++i) best.insert(q, {distances[i], rows[i]});
         });
     for (std::int64_t q = 0; q < c.query_count(); ++q) {
-      const auto expected = reference::nearest(c.query(q), c.rows, k, c.allowed);
+      const auto expected = reference::nearest(c.query(q), c.rows, k, c.allowed_to(q));
       const auto actual = best.take(q);
       EXPECT_EQ(actual, expected) << c.name << ", filter " << name(filter) << ", query " << q << ", k " << k;
       if (actual != expected) return counts;
@@ -175,6 +190,23 @@ TEST_F(NearestTest, PartsAndMasks) {
   for (std::int64_t i = 0; i < n; ++i) c.allowed.push_back(i % 3 == 0 || i > n - 9 ? 0 : 1);
   for (const Filter filter : kFilters) expect_exact(c, filter);
   c.allowed.assign(static_cast<std::size_t>(n), 0);
+  for (const Filter filter : kFilters) expect_exact(c, filter);
+}
+
+// A query's nearest rows, itself among them, are mostly of its own group.
+TEST_F(NearestTest, GroupsAreHiddenFromTheirOwnQueries) {
+  const std::int64_t n = 400;
+  Case c{"groups", 24, {}, code_like(n, 24, 15), {6, 300}};
+  c.queries = first(c.rows, 25, c.dimension);
+  for (std::int64_t i = 0; i < n; ++i) {
+    c.row_groups.push_back(static_cast<std::int32_t>(i % 11 == 10 ? -1 : i % 6));
+    c.allowed.push_back(i % 5 == 0 ? 0 : 1);
+  }
+  c.query_groups.assign(c.row_groups.begin(), c.row_groups.begin() + c.query_count());
+  c.part_rows = n / 3 + 1;
+  c.batch = 14;
+  for (const Filter filter : kFilters) expect_exact(c, filter);
+  c.allowed.clear();
   for (const Filter filter : kFilters) expect_exact(c, filter);
 }
 

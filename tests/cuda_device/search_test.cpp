@@ -33,6 +33,12 @@ TEST_F(CudaSearch, GivesTheCpusBytes) {
       asked.codes = std::span(rows).first(static_cast<std::size_t>(queries * kCodeLength));
       for (std::int64_t q = 0; q < queries; ++q) asked.self_rows.push_back(q);
       EXPECT_EQ(search(*cuda, asked, catalog, k), search(*cpu, asked, catalog, k)) << queries << ", " << k;
+      std::vector<std::int32_t> groups(kRows);
+      for (std::size_t r = 0; r < groups.size(); ++r) groups[r] = static_cast<std::int32_t>(r % 30 / 10);
+      SearchLimits limits;
+      limits.k = k;
+      limits.groups = {groups, std::span(groups).first(static_cast<std::size_t>(queries))};
+      EXPECT_EQ(search(*cuda, asked, catalog, limits), search(*cpu, asked, catalog, limits));
     }
 }
 
