@@ -83,7 +83,13 @@ void sketch_scan(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(pairs), benchmark::Counter::kIsIterationInvariantRate);
   state.SetBytesProcessed(state.iterations() * pairs * n);
 }
-BENCHMARK(sketch_scan)->Args({1, 64})->Args({32, 64})->Args({1, 256})->Args({32, 256});
+BENCHMARK(sketch_scan)
+    ->Args({1, 64})
+    ->Args({32, 64})
+    ->Args({1, 256})
+    ->Args({32, 256})
+    ->Args({512, 128})
+    ->Args({1, 128});
 
 // Argument: floats of a sketch.
 void sketch_distance(benchmark::State& state) {
