@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <memory>
 
 #include "engine/device.h"
 #include "engine/error.h"
@@ -217,15 +218,15 @@ int run_encoding(const EncodeCommandOptions& options) {
   mallopt(M_ARENA_MAX, 1);
   // What one photo frees the next one takes: it need not go through the system.
   mallopt(M_TRIM_THRESHOLD, 8 << 20);
-  const EncodeJob job(options);
-  const int64_t listed = job.listed();
-  if (options.force && exists(options.catalog)) require_a_photo(options, job);
+  auto job = std::make_unique<EncodeJob>(options);
+  const int64_t listed = job->listed();
+  if (options.force && exists(options.catalog)) require_a_photo(options, *job);
   const bool drops_compact =
       options.force && options.compact == 0 && !names_in(compact_folder(options.catalog)).empty();
-  CatalogWriter writer(options.catalog, job.model, job.settings, listed,
+  CatalogWriter writer(options.catalog, job->model, job->settings, listed,
                        shard_count(listed, options.shard_rows), options.force);
   for (const std::string& warning :
-       last_bit_warnings(writer.begun_with(), job.settings, options.catalog, "codes")) {
+       last_bit_warnings(writer.begun_with(), job->settings, options.catalog, "codes")) {
     say(options, warning);
   }
   if (drops_compact) {
@@ -233,18 +234,21 @@ int run_encoding(const EncodeCommandOptions& options) {
         fmt::format("warning: --force took the compact codes away, lookalike compact -c {} makes them anew",
                     shell_path(options.catalog)));
   }
-  take_over_moved_photos(options, job, writer);
+  take_over_moved_photos(options, *job, writer);
   keep_history(options);
   Pace pace;
   if (const CatalogTotals totals = writer.totals(); totals.shards_done == totals.shards) {
     say(options, options.catalog + " is finished already, --force starts over");
   } else {
-    say(options, fmt::format("{} to encode; {}", counted(listed, "photo"), job.reason));
-    const std::string memory = job.device->prepare({.images = options.batch_size, .training = false});
+    say(options, fmt::format("{} to encode; {}", counted(listed, "photo"), job->reason));
+    const std::string memory = job->device->prepare({.images = options.batch_size, .training = false});
     say_lines(options.talk, "encode", memory);
-    pace = encode_missing(options, job, writer);
+    pace = encode_missing(options, *job, writer);
   }
   writer.finish();
+  // What is made of the codes gets the memory of what made them.
+  job.reset();
+  malloc_trim(0);
   if (options.compact > 0 && writer.totals().encoded > 0 &&
       !compact_is_fresh(CatalogReader(options.catalog), options.compact)) {
     ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());

@@ -18,11 +18,12 @@ namespace lookalike {
 namespace {
 
 constexpr int64_t kSample = 2048;
-// Of the sample, which is held three times in float and its directions in double, unless fewer rows than the
-// last.
+// Of the sample, unless fewer rows than the last.
 constexpr int64_t kSampleNumbers = 1 << 22;
 constexpr int64_t kLeastSample = 512;
 constexpr int64_t kMostComponents = 255;
+// Read at a time, beside the block that they are gathered to.
+constexpr int64_t kRowsRead = 128;
 
 struct Stop {};
 
@@ -133,7 +134,7 @@ SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool
   SketchFileWriter file(path, &*plan, catalog.dimension(), catalog.rows(), catalog.codes_fingerprint());
   BlockGatherer gatherer(*plan, file, pool);
   try {
-    catalog.for_each_block(kSketchBlockRows, [&](int64_t first, std::span<const float> codes) {
+    catalog.for_each_block(kRowsRead, [&](int64_t first, std::span<const float> codes) {
       if (!report(first)) throw Stop();
       gatherer.add(codes);
     });
