@@ -122,6 +122,8 @@ class CatalogReader {
   // Ascending rows; a shard's items in memory at one time.
   void for_each_item(const std::function<void(const CatalogItem& item)>& visit) const;
   std::vector<CatalogItem> all_items() const;  // ascending rows
+  // (rows) the same number for the same label, from 0; -1 where there is none. Memory: this, and 4 MB.
+  std::vector<int32_t> label_numbers() const;
   std::optional<int64_t> row_of(const std::string& id) const;
   std::vector<int64_t> rows_with_content(const std::string& content_hash) const;  // ascending
   std::vector<uint8_t> thumbnail(int64_t row) const;  // JPEG; empty where there is none

@@ -258,6 +258,28 @@ std::vector<CatalogItem> CatalogReader::all_items() const {
   return all;
 }
 
+std::vector<int32_t> CatalogReader::label_numbers() const {
+  // SQLite sorts beyond its memory; a map of labels would hold all of them.
+  Statement labels(state_->ledger->database(), "SELECT shard, \"row\", label FROM items ORDER BY label");
+  std::vector<int32_t> numbers(static_cast<std::size_t>(rows()), -1);
+  int64_t found = 0;
+  int32_t number = -1;
+  for (std::string last; labels.step();) {
+    const auto row = state_->row_at({labels.integer(0), labels.integer(1)});
+    if (!row) continue;
+    ++found;
+    if (std::string label = labels.text(2); label != last) {
+      ++number;
+      last = std::move(label);
+    }
+    numbers[static_cast<std::size_t>(*row)] = number;
+  }
+  if (found != rows()) {
+    throw damaged_catalog(state_->paths.ledger(), fmt::format("it has {} items for {} rows", found, rows()));
+  }
+  return numbers;
+}
+
 std::optional<int64_t> CatalogReader::row_of(const std::string& id) const {
   const auto place = state_->ledger->find(id);
   return place ? state_->row_at(*place) : std::nullopt;

@@ -191,6 +191,8 @@ struct CatalogSearch::State {
     demand.k = options.wish.k;
     demand.at_once = options.at_once;
     demand.threads = options.threads > 0 ? options.threads : usable_cores();
+    demand.filter_bytes =
+        RowFilter::bytes(catalog.rows(), !options.wish.where.empty(), options.wish.exclude_label_of_query);
     if (sketched) {
       demand.sketch_numbers = sketched->file().plan()->sketcher.size();
       demand.block_bytes = sketched->file().block_bytes();
@@ -235,7 +237,8 @@ struct CatalogSearch::State {
         sketched->hold(catalog, memory.spare, options.queries * kRowsAQuery >= catalog.rows());
       }
       ready = true;
-      measured += nearest_by_sketch(sketched->view(), queries, {limits.allowed, limits.most}, best, *pool);
+      measured += nearest_by_sketch(sketched->view(), queries, {limits.allowed, limits.most, limits.groups},
+                                    best, *pool);
       return true;
     } catch (const DamagedSketches& damage) {
       sketched.reset();
@@ -266,9 +269,9 @@ double squared_limit(double distance) {
 CatalogSearch::CatalogSearch(const CatalogReader& catalog, Device& device,
                              const CatalogSearchOptions& options)
     : state_(new State{catalog, device, options, {}, {}, {}, {}, 0, false}) {
-  state_->choose_rows();
   state_->open();
   state_->plan();
+  state_->choose_rows();
 }
 
 CatalogSearch::~CatalogSearch() = default;
@@ -277,10 +280,8 @@ std::vector<std::vector<Neighbour>> CatalogSearch::nearest(const SearchQueries& 
                                                            const SearchLimits& limits) {
   State& state = *state_;
   if (!state.filter) return state.search_rows(queries, limits);
-  return state.filter->search(queries, limits,
-                              [&state](const SearchQueries& some, const SearchLimits& allowed) {
-                                return state.search_rows(some, allowed);
-                              });
+  std::vector<int32_t> groups;
+  return state.search_rows(queries, state.filter->within(limits, queries, groups));
 }
 
 std::vector<std::vector<Neighbour>> CatalogSearch::nearest(const SearchQueries& queries) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,21 +12,23 @@ namespace lookalike {
 
 class RowFilter {
  public:
-  // where: empty for all; E_USAGE as rows_where has it. Memory: a byte a row, and four for labels.
+  // where: empty for all; E_USAGE as rows_where has it.
   RowFilter(const CatalogReader& catalog, const std::string& where, bool exclude_label_of_query);
+
+  // That one of a catalog of so many rows takes at its peak.
+  static int64_t bytes(int64_t rows, bool where, bool exclude_label_of_query);
 
   int64_t rows() const;  // that fulfil the condition
 
-  // As `search` of the rows allowed; a query whose own row has a label gets none with that label. Queries of
-  // one label are searched together: a pass over the catalog for each label. limits.allowed has to be empty.
-  using Search = std::function<std::vector<std::vector<Neighbour>>(const SearchQueries& queries,
-                                                                   const SearchLimits& limits)>;
-  std::vector<std::vector<Neighbour>> search(const SearchQueries& queries, const SearchLimits& limits,
-                                             const Search& search) const;
+  // The limits with mask and groups, which must have none: a query whose own row has a label gets none with
+  // that label. They refer to this filter and to query_groups, which is overwritten.
+  SearchLimits within(SearchLimits limits, const SearchQueries& queries,
+                      std::vector<int32_t>& query_groups) const;
 
  private:
-  std::vector<uint8_t> allowed_;  // (rows)
-  std::vector<int32_t> labels_;   // (rows) numbered; -1: none. Empty where labels do not count
+  int64_t all_;
+  std::vector<uint8_t> allowed_;  // (rows); empty where there is no condition
+  std::vector<int32_t> labels_;   // (rows) numbered; empty where labels do not count
 };
 
 }  // namespace lookalike

@@ -28,8 +28,8 @@ constexpr int64_t kRoom = 4 * kMiB;
 int64_t search_bytes(const SearchDemand& demand, int64_t at_once, int64_t block_rows) {
   const int64_t kept = std::min(demand.k, demand.rows) + 1;
   const int64_t lists = kGrowth * kNeighbourBytes * kept + kNeighbourBytes * kept;
-  // The caller's codes, and once more where queries are put together.
-  const int64_t query = 2 * demand.dimension * 4 + demand.sketch_numbers * 4 + lists;
+  // The caller's codes, and once more where queries are put together; the query's group.
+  const int64_t query = 2 * demand.dimension * 4 + demand.sketch_numbers * 4 + 4 + lists;
   const int64_t threads = demand.threads;
   const bool few = at_once < kFewQueries * threads;
   const int64_t copies = few ? threads : 0;
@@ -41,7 +41,7 @@ int64_t search_bytes(const SearchDemand& demand, int64_t at_once, int64_t block_
 }
 
 int64_t least_search_memory(const SearchDemand& demand, int64_t taken) {
-  return taken + kRoom + search_bytes(demand, 1, kLeastBlockRows);
+  return taken + kRoom + demand.filter_bytes + search_bytes(demand, 1, kLeastBlockRows);
 }
 
 SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int64_t taken) {
@@ -50,7 +50,7 @@ SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int6
     throw usage_error(fmt::format("--memory is {}M, which is too little for this search, take {}M or more",
                                   budget / kMiB, (least + kRoom) / kMiB + 1));
   }
-  const int64_t all = budget - taken - kRoom;
+  const int64_t all = budget - taken - kRoom - demand.filter_bytes;
   SearchMemory plan;
   plan.block_rows = kMostBlockRows;
   while (plan.block_rows > kLeastBlockRows && plan.block_rows * demand.dimension * 4 > all / 4) {

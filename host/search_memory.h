@@ -11,6 +11,7 @@ struct SearchDemand {
   int64_t at_once = 1;              // queries in one call, at most
   int64_t sketch_numbers = 0;       // 0: no sketches
   int64_t block_bytes = 0;          // of a block of sketches
+  int64_t filter_bytes = 0;         // of what chooses the rows
   int threads = 1;
 };
 
@@ -20,8 +21,8 @@ struct SearchMemory {
   int64_t spare = 0;        // bytes for sketches and codes that are kept
 };
 
-// Bytes that a search of `at_once` queries takes at its peak beside what is kept, with blocks of so many
-// codes.
+// Bytes that a search of `at_once` queries takes at its peak beside what is kept and what chooses the rows,
+// with blocks of so many codes.
 int64_t search_bytes(const SearchDemand& demand, int64_t at_once, int64_t block_rows);
 
 // The least budget that plan_search_memory takes.

@@ -5,10 +5,11 @@
 
 #include <cmath>
 #include <fstream>
-#include <utility>
+#include <tuple>
 
 #include "host/catalog_search.h"
 #include "host/memory.h"
+#include "host/row_filter.h"
 #include "host/sketch_build.h"
 #include "tests/host/fake_device.h"
 #include "tests/host/grouped_catalog.h"
@@ -52,6 +53,21 @@ TEST(SearchMemory, StaysWithinItsBudget) {
     }
   }
   EXPECT_EQ(plan_search_memory(demand(1000, 4096, 10, 128), 4096 * kMiB, 0).at_once, 4096);
+}
+
+TEST(SearchMemory, CountsWhatChoosesTheRows) {
+  SearchDemand d = demand(100'000'000, 64, 10, 128);
+  const int64_t least = least_search_memory(d, 0);
+  const SearchMemory all = plan_search_memory(d, 4096 * kMiB, 0);
+  d.filter_bytes = RowFilter::bytes(d.rows, true, true);
+  EXPECT_GE(d.filter_bytes, 5 * d.rows);  // a byte and a number of 4
+  EXPECT_EQ(least_search_memory(d, 0), least + d.filter_bytes);
+  const SearchMemory some = plan_search_memory(d, 4096 * kMiB + d.filter_bytes, 0);
+  EXPECT_EQ(some.spare, all.spare);
+  EXPECT_EQ(some.at_once, all.at_once);
+  EXPECT_EQ(RowFilter::bytes(d.rows, false, false), 0);
+  EXPECT_GE(RowFilter::bytes(d.rows, true, false), d.rows);
+  EXPECT_GE(RowFilter::bytes(d.rows, false, true), 4 * d.rows);
 }
 
 TEST(SearchMemory, NamesWhatIsEnough) {
@@ -109,7 +125,9 @@ TEST_F(SearchPeakTest, ALargeCatalogStaysWithinTheBudget) {
   GTEST_SKIP() << "sanitizers take memory of their own";
 #endif
   ASSERT_EQ(in_a_process([&] {
-              test::make_grouped_catalog(at("c"), kRows, 2048, 1);
+              test::make_grouped_catalog(at("c"), kRows, 2048, 1, [](int64_t row, CatalogItem& item) {
+                item.label = fmt::format("a label of its own {}", row);
+              });
               return 0;
             }),
             0);
@@ -123,9 +141,12 @@ TEST_F(SearchPeakTest, ALargeCatalogStaysWithinTheBudget) {
                 }),
                 0);
     }
-    for (const auto& [queries, k] : {std::pair<int64_t, int64_t>{1, 10}, {300, 10}, {20, kAllNeighbours}}) {
+    for (const auto& [queries, k, filtered] : {std::tuple<int64_t, int64_t, bool>{1, 10, false},
+                                               {300, 10, false},
+                                               {20, kAllNeighbours, false},
+                                               {300, 10, true}}) {
       const int64_t length = std::min(k, kRows);
-      EXPECT_EQ(in_a_process([&, queries = queries, k = k] {
+      EXPECT_EQ(in_a_process([&, queries = queries, k = k, filtered = filtered] {
                   const int64_t budget = resident_bytes() + 60 * kMiB;
                   FakeDevice device;
                   const CatalogReader catalog(at("c"));
@@ -133,17 +154,23 @@ TEST_F(SearchPeakTest, ALargeCatalogStaysWithinTheBudget) {
                                        {.threads = 2,
                                         .queries = queries * 10,
                                         .at_once = queries,
-                                        .wish = {.k = k, .memory = budget}});
+                                        .wish = {.k = k,
+                                                 .where = filtered ? "width = 10" : "",
+                                                 .exclude_label_of_query = filtered,
+                                                 .memory = budget}});
                   if (search.by_sketch() != sketched) return 2;
                   std::vector<float> codes(static_cast<std::size_t>(search.at_once() * kCodeLength));
+                  std::vector<int64_t> rows;
                   for (int64_t done = 0; done < queries; done += search.at_once()) {
+                    rows.clear();
                     for (int64_t q = 0; q < search.at_once(); ++q) {
+                      if (filtered) rows.push_back((done + q) * 66 % kRows);
                       catalog.read_codes(
                           (done + q) * 66 % kRows,
                           std::span(codes).subspan(static_cast<std::size_t>(q * kCodeLength), kCodeLength));
                     }
-                    for (const auto& list : search.nearest({codes, {}})) {
-                      if (std::ssize(list) != length || list[0].squared_distance != 0) return 3;
+                    for (const auto& list : search.nearest({codes, rows})) {
+                      if (std::ssize(list) != length || (list[0].squared_distance == 0) == filtered) return 3;
                     }
                   }
                   if (search.held_bytes() > budget) return 4;
@@ -152,7 +179,7 @@ TEST_F(SearchPeakTest, ALargeCatalogStaysWithinTheBudget) {
                   return peak > 0 && peak <= budget ? 0 : 1;
                 }),
                 0)
-          << (sketched ? "sketch, " : "plain, ") << queries << " queries";
+          << (sketched ? "sketch, " : "plain, ") << queries << " queries" << (filtered ? ", filtered" : "");
     }
   }
 }
