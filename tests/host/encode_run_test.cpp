@@ -215,6 +215,17 @@ TEST_F(EncodePipelineTest, TheSlowStageIsNamed) {
   EXPECT_THAT(run(2, 2, {0, 1}).times.bottleneck(), testing::StartsWith("decoding limits: "));
 }
 
+// Small pictures in files of 60 MB: these are read whole, and their bytes beyond the picture hashed at a
+// tenth of that time.
+TEST_F(EncodePipelineTest, SlowReadingIsNamed) {
+  for (int64_t i = 20; i < kPhotos; ++i) {
+    std::filesystem::resize_file(at(fmt::format("{}.png", i)), 60'000'000);  // a hole takes no place
+  }
+  const Run result = run(2, 2, {4});
+  EXPECT_EQ(result.refused, 0);
+  EXPECT_THAT(result.times.bottleneck(), testing::StartsWith("reading limits: "));
+}
+
 TEST_F(EncodePipelineTest, ACodeThatIsNotFiniteIsRefused) {
   cv::imwrite(at("1.png"), cv::Mat(50, 50, CV_8UC3, cv::Scalar::all(0)));
   device.nan_for_black = true;
