@@ -269,6 +269,7 @@ PhotoTable tabulate_photos(const std::string& source, std::optional<Labels> labe
                              source)
                : fmt::format("{} lists no photo", source == "-" ? "standard input" : source));
   }
+  photos.finish();
   return photos;
 }
 

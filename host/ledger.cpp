@@ -188,6 +188,8 @@ std::string whole_path(const Settings& settings, const std::string& listed) {
 
 Ledger::Ledger(const std::string& path, Database::Access access) : database_(path, access) {
   check_schema(database_, kLedgerApplication, kLedgerSchema);
+  // A shard's rows and most of what they touch of the indexes; of a long list's these outgrow any cache.
+  if (access == Database::Access::kWrite) database_.run("PRAGMA cache_size = -1024;");
 }
 
 Settings Ledger::settings() const {
@@ -361,6 +363,8 @@ ThumbnailStore::ThumbnailStore(const std::string& path, Database::Access access,
     transaction.commit();
   }
   check_schema(database_, kThumbnailApplication, kThumbnailSchema);
+  // Room for a batch's thumbnails. They are written and read once: more pages would stay for nothing.
+  database_.run("PRAGMA cache_size = -512;");
 }
 
 void ThumbnailStore::put(int64_t shard, int64_t first_row,

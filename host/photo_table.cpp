@@ -53,6 +53,8 @@ void PhotoTable::sort() {
       "DROP TABLE photos; ALTER TABLE sorted RENAME TO photos;");
 }
 
+void PhotoTable::finish() { state_->database.run("PRAGMA cache_size = -256; PRAGMA shrink_memory;"); }
+
 std::optional<EqualIds> PhotoTable::equal_ids() const {
   Database& database = state_->database;
   database.run("CREATE INDEX IF NOT EXISTS ids ON photos (id);");

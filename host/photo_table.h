@@ -31,6 +31,8 @@ class PhotoTable {
   void add(const PhotoItem& item, int64_t line);
   // By id in byte order; else the order is that of add().
   void sort();
+  // Nothing is added any more: keeps no more pages in memory than reading along takes.
+  void finish();
   // The first item whose id an earlier one has.
   std::optional<EqualIds> equal_ids() const;
 
