@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Every contest with the peers, then one table and one plot.
 
-  bench/peers/all.py PHOTOS [--search CATALOG ROWS]
+  bench/peers/all.py PHOTOS [--search CATALOG ROWS [ROWS ...]]
 
 PHOTOS holds train/ and validation/, a photo's folder is its label. Makes .venv-peers with the pinned peers where it
 is missing (several gigabytes), runs the contests one after the other, that of search on the first ROWS of a catalog,
-and writes peers.md and peers.svg to --results. Each contest's JSON stays there, and about.json says which commit it
-was measured at; --draw makes table and plot from them again, without running anything.
+and writes peers.md and peers.svg to --results, and search.md and search.svg. Each contest's JSON stays there, and
+about.json says which commit it was measured at; --draw makes table and plot from them again, without running anything.
+A contest that fails is said at the end and costs none of the others. With the defaults, about 25 minutes on two cores,
+a third of it Keras training for 20 epochs.
 """
 
 import argparse
@@ -22,35 +24,45 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-VENV = ROOT / ".venv-peers"
+CONTESTS = ("encode", "train", "catalog", "whole_train", "search")
 PEER_NAMES = {"tensorflow": "TensorFlow", "pytorch": "PyTorch", "keras": "Keras"}
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="?", type=pathlib.Path)
-    parser.add_argument("--search", nargs=2, metavar=("CATALOG", "ROWS"), help="the contest of search too")
+    parser.add_argument("--search", nargs="+", metavar=("CATALOG", "ROWS"), help="the contest of search too")
+    parser.add_argument("--data", default="", help="what that catalog holds, for search.md")
+    parser.add_argument("--only", default=",".join(CONTESTS), help="which contests (default: all)")
+    parser.add_argument("--rounds", type=int, default=5, help="of each but the whole training")
+    parser.add_argument("--whole-rounds", type=int, default=1, help="of the whole training")
+    parser.add_argument("--epochs", type=int, default=20, help="of the whole training")
+    parser.add_argument("--venv", type=pathlib.Path, default=ROOT / ".venv-peers", help="default .venv-peers")
     parser.add_argument("--draw", action="store_true", help="from the JSON files in --results")
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench" / "results",
                         help="default bench/results")
     arguments = parser.parse_args()
     if not arguments.draw and arguments.photos is None:
         parser.error("name PHOTOS, or --draw what was measured before")
+    if arguments.search and len(arguments.search) < 2:
+        parser.error("--search takes a catalog and how many rows of it")
+    if unknown := set(arguments.only.split(",")) - set(CONTESTS):
+        parser.error(f"--only knows {', '.join(CONTESTS)}, not {', '.join(sorted(unknown))}")
     return arguments
 
 
-CONTESTS = ("encode", "train", "catalog", "whole_train", "search")
-
-
 def commands(arguments):
-    """Name of the JSON file, one of CONTESTS -> script and its arguments."""
-    photos = arguments.photos
-    found = {"encode": ["encode.py"], "train": ["train.py"], "catalog": ["catalog.py", "encode", photos],
-             "whole_train": ["catalog.py", "train", photos, "--epochs", "20", "--rounds", "1"]}
+    """Name of the JSON file, one of CONTESTS -> scripts and their arguments, one after the other."""
+    photos, rounds = arguments.photos, ["--rounds", arguments.rounds]
+    found = {"encode": [["encode.py", *rounds]], "train": [["train.py", *rounds]],
+             "catalog": [["catalog.py", "encode", photos, *rounds]],
+             "whole_train": [["catalog.py", "train", photos, "--epochs", arguments.epochs, "--rounds",
+                              arguments.whole_rounds]]}
     if arguments.search:
-        catalog, rows = arguments.search
-        found["search"] = ["search.py", catalog, "--rows", rows]
-    return found
+        catalog, *sizes = arguments.search
+        found["search"] = [["search.py", catalog, "--rows", rows, "--all-pairs", "--data", arguments.data, *rounds]
+                           for rows in sizes]
+    return {name: scripts for name, scripts in found.items() if name in arguments.only.split(",")}
 
 
 def about_of(folder):
@@ -59,21 +71,31 @@ def about_of(folder):
 
 
 def measure(arguments):
-    python = VENV / "bin" / "python"
+    """-> the contests that failed."""
+    python = arguments.venv.resolve() / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+        subprocess.run([sys.executable, "-m", "venv", arguments.venv], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", ROOT / "tools" / "requirements-peers.txt"],
                        check=True)
     arguments.results.mkdir(parents=True, exist_ok=True)
     about = about_of(arguments.results)
     about["system"] = platform.platform()
     about["versions"] = versions_of(python)
-    for name, words in commands(arguments).items():
+    failed = []
+    for name, scripts in commands(arguments).items():
         print(f"{name} ...", file=sys.stderr)
-        command = [python, HERE / words[0], *words[1:], "--json", arguments.results / f"{name}.json"]
-        subprocess.run(list(map(str, command)), check=True)
+        kept = arguments.results / f"{name}.json"
+        kept.unlink(missing_ok=True)  # search adds to it, and a failure must not show what was before
+        for words in scripts:
+            command = [python, HERE / words[0], *words[1:], "--json", kept]
+            if subprocess.run(list(map(str, command)), check=False).returncode != 0:
+                failed.append(name)
+                break
         about.setdefault("commits", {})[name] = output_of(["git", "describe", "--always", "--dirty"]).strip()
         (arguments.results / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        if name == "search" and kept.exists():
+            subprocess.run([python, HERE / "search.py", "--page", kept], check=True)
+    return failed
 
 
 def output_of(command):
@@ -128,7 +150,7 @@ def table(rows, machine, about):
              f"{machine['processor']}, {machine['threads']} threads, {about.get('system', 'system not noted')}; "
              f"{versions or 'versions not noted'}.",
              "Sides by turns, medians, ratios as medians of each round's own, every peer at the best of the settings "
-             "that the scripts try. Made by `bench/peers/all.py PHOTOS --search CATALOG ROWS`.", "",
+             "that the scripts try. Made by `bench/peers/all.py PHOTOS --search CATALOG ROWS ...`.", "",
              "![ratios](peers.svg)", "",
              "| work | peer | ours | peer's | ratio | setting | commit |", "|---|---|---|---|---|---|---|"]
     lines += [f"| {work} | {peer} | {ours} | {theirs} | {ratio:.2f} | {how} | {commit} |"
@@ -161,8 +183,7 @@ def plot(rows):
 
 def main():
     arguments = parse_arguments()
-    if not arguments.draw:
-        measure(arguments)
+    failed = [] if arguments.draw else measure(arguments)
     results = {name: json.loads(file.read_text(encoding="utf-8")) for name in CONTESTS
                if (file := arguments.results / f"{name}.json").exists()}
     if not results:
@@ -174,6 +195,8 @@ def main():
     (arguments.results / "peers.md").write_text(table(rows, machine, about), encoding="utf-8")
     (arguments.results / "peers.svg").write_text(plot(rows), encoding="utf-8")
     print(os.path.relpath(arguments.results / "peers.md"))
+    if failed:
+        raise SystemExit(f"all.py: failed, see above: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

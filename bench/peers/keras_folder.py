@@ -32,25 +32,32 @@ def parse_arguments():
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--onednn", action="store_true")
+    parser.add_argument("--private-threads", type=int, help="of the reading alone (default: TensorFlow's own)")
     return parser.parse_args()
 
 
-def photos(folder, batch):
-    return keras.utils.image_dataset_from_directory(folder, labels=None, batch_size=batch, shuffle=False,
-                                                    image_size=(article.IMAGE_SIZE, article.IMAGE_SIZE), verbose=False)
+def photos(folder, batch, arguments):
+    found = keras.utils.image_dataset_from_directory(folder, labels=None, batch_size=batch, shuffle=False,
+                                                     image_size=(article.IMAGE_SIZE, article.IMAGE_SIZE),
+                                                     verbose=False)
+    if arguments.private_threads:
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = arguments.private_threads
+        found = found.with_options(options)
+    return found
 
 
 def encode(arguments):
     encoder = article.keras_encoder(keras, article.keras_autoencoder(keras))
     step = tf.function(lambda images: encoder(images, training=False), reduce_retracing=True)
-    batches = photos(arguments.photos, arguments.batch).prefetch(tf.data.AUTOTUNE)
+    batches = photos(arguments.photos, arguments.batch, arguments).prefetch(tf.data.AUTOTUNE)
     np.save(arguments.output, np.concatenate([step(images).numpy() for images in batches]))
 
 
 def train(arguments):
     def pairs(folder, shuffled):
         # Decoded once, kept as bytes.
-        kept = photos(folder, None).map(lambda image: tf.cast(tf.round(image), tf.uint8),
+        kept = photos(folder, None, arguments).map(lambda image: tf.cast(tf.round(image), tf.uint8),
                                         num_parallel_calls=tf.data.AUTOTUNE).cache()
         if shuffled:
             kept = kept.shuffle(10_000, seed=1)

@@ -1,10 +1,10 @@
 """Exact search of a catalog's codes: sketches, the plain scan, FAISS's IndexFlatL2 and scikit-learn's brute force.
 
 .venv-peers/bin/python bench/peers/search.py CATALOG --rows 70000 --json bench/results/search.json
-.venv-peers/bin/python bench/peers/search.py --plot bench/results/search.json
+.venv-peers/bin/python bench/peers/search.py --page bench/results/search.json
 
 All sides hold the same codes in memory and take turns; medians of the rounds. Results of other catalog sizes that the
-JSON file holds stay. --plot draws its SVG beside it and prints it as a table.
+JSON file holds stay. --page writes a page and its plot beside it, with what about.json there says.
 """
 
 import argparse
@@ -94,6 +94,37 @@ def table(results):
     return "\n".join(lines)
 
 
+def build_table(results):
+    """What sketches cost once, beside 5 % of what FAISS takes for the neighbours of all."""
+    lines = ["| rows | building the sketches | FAISS, 5 % of the rows as queries | FAISS / sketches |",
+             "|---|---|---|---|"]
+    for result in results:
+        built, faiss = result.get("build_seconds"), result.get("faiss_five_percent_seconds")
+        if built and faiss:
+            lines.append(f"| {result['rows']:,} | {built:.2f} s | {faiss:.2f} s | {faiss / built:.2f} |")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def page(content, about):
+    results = content["results"]
+    versions = ", ".join(f"{name} {about.get('versions', {}).get(name, 'of a version not noted')}"
+                         for name in ("faiss-cpu", "scikit-learn"))
+    rounds = sorted({len(next(iter(result["sides"].values()))["1"]) for result in results})
+    return f"""# Exact search beside FAISS and scikit-learn
+
+{content["processor"]}, {content["threads"]} threads, {about.get("system", "system not noted")}; {versions}; commit
+{about.get("commits", {}).get("search", "not noted")}. k = {content["k"]}, codes in memory{content.get("data", "")}.
+Sides by turns, medians of {" or ".join(map(str, rounds))} rounds; single queries are other ones each time. Made by
+`bench/peers/search.py`. FAISS is `IndexFlatL2`, scikit-learn its brute force; of both only the threads were set.
+
+![milliseconds against rows](search.svg)
+
+{table(results)}
+
+{build_table(results)}
+"""
+
+
 def plot(results, file):
     import matplotlib
 
@@ -127,22 +158,26 @@ def main():
                         help="also time FAISS with 5 %% of the rows as queries, what building sketches is judged by")
     parser.add_argument("--program", default=str(contest.ROOT / "build" / "bench" / "search_rate"))
     parser.add_argument("--json", type=pathlib.Path, help="keep the result here")
-    parser.add_argument("--plot", type=pathlib.Path, help="of this JSON file, nothing is measured")
+    parser.add_argument("--data", help="what the catalog holds, for the page")
+    parser.add_argument("--page", type=pathlib.Path, help="of this JSON file, nothing is measured")
     options = parser.parse_args()
-    if options.plot:
-        results = json.loads(options.plot.read_text(encoding="utf-8"))["results"]
-        plot(results, options.plot.with_suffix(".svg"))
-        print(table(results))
+    if options.page:
+        content = json.loads(options.page.read_text(encoding="utf-8"))
+        about = options.page.with_name("about.json")
+        about = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
+        plot(content["results"], options.page.with_suffix(".svg"))
+        options.page.with_suffix(".md").write_text(page(content, about), encoding="utf-8")
         return
     if options.catalog is None or options.rows is None:
-        parser.error("a catalog and --rows, or --plot")
+        parser.error("a catalog and --rows, or --page")
     result = measure(options, options.rows)
     print(table([result]))
     print(json.dumps({k: v for k, v in result.items() if k != "sides"}))
     if options.json:
         kept = json.loads(options.json.read_text(encoding="utf-8"))["results"] if options.json.exists() else []
         results = sorted([r for r in kept if r["rows"] != options.rows] + [result], key=lambda r: r["rows"])
-        content = {"processor": contest.processor(), "threads": options.threads, "k": K, "results": results}
+        content = {"processor": contest.processor(), "threads": options.threads, "k": K, "results": results,
+                   "data": f": {options.data}" if options.data else ""}
         options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
