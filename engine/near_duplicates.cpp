@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <iterator>
+#include <numeric>
 #include <set>
 #include <stdexcept>
 #include <utility>
@@ -13,8 +15,8 @@ namespace {
 constexpr int64_t kBlockQueries = 1024;
 // Neighbours asked for at first: few items have more that near.
 constexpr int64_t kFirstAsked = 64;
-// Of one item that has more, at one time: 1 MB.
-constexpr int64_t kMoreAsked = 65'536;
+// Of one item that has more, and of a block's items together, at one time: 1 MB and 17 MB.
+constexpr int64_t kMoreAsked = 65'536, kHeldOfABlock = int64_t{1} << 20;
 // Held at one time by search_collapsed: 67 MB.
 constexpr int64_t kHeldNeighbours = int64_t{1} << 22;
 
@@ -102,39 +104,86 @@ void NearDuplicates::take(int64_t row, std::span<const Neighbour> found) {
 }
 
 void NearDuplicates::look(std::span<const int64_t> rows, const std::function<void(int64_t items)>& report) {
-  if (rows.empty()) return;
-  const int64_t k = std::min(kFirstAsked, rows_);
-  std::vector<float> codes(rows.size() * as_size(dimension_));
-  codes_(rows, codes);
-  const auto found = search_({codes, {}, dimension_}, {k, most_, {}});
-  for (std::size_t q = 0; q < rows.size(); ++q) {
-    if (done(rows[q])) continue;
-    take(rows[q], found[q]);
-    if (std::ssize(found[q]) == k) {
-      look_outside(rows[q], std::span(codes).subspan(q * as_size(dimension_), as_size(dimension_)), report);
+  std::vector<int64_t> open(rows.begin(), rows.end());
+  std::vector<float> codes(open.size() * as_size(dimension_));
+  codes_(open, codes);
+  join_equal(open, codes);
+  const auto keep_open = [&](const std::function<bool(std::size_t)>& stays) {
+    std::size_t kept = 0;
+    for (std::size_t q = 0; q < open.size(); ++q) {
+      if (!stays(q)) continue;
+      open[kept] = open[q];
+      std::copy_n(codes.begin() + static_cast<std::ptrdiff_t>(q * as_size(dimension_)), dimension_,
+                  codes.begin() + static_cast<std::ptrdiff_t>(kept * as_size(dimension_)));
+      ++kept;
     }
-    // Equal codes have the same neighbours.
-    for (const Neighbour& neighbour : found[q]) {
-      if (neighbour.squared_distance == 0) finish(neighbour.row);
+    open.resize(kept);
+    codes.resize(kept * as_size(dimension_));
+  };
+  keep_open([&](std::size_t q) { return !done(open[q]); });
+  int64_t k = std::min(kFirstAsked, rows_), listed = kFirstAsked;
+  while (!open.empty()) {
+    const auto found = search_({codes, {}, dimension_}, {k, most_, {}, groups_beyond(listed, open)});
+    std::vector<uint8_t> more(open.size());
+    for (std::size_t q = 0; q < open.size(); ++q) {
+      const int64_t row = open[q];
+      if (done(row)) continue;
+      take(row, found[q]);
+      // Equal codes have the same neighbours.
+      for (const Neighbour& neighbour : found[q]) {
+        if (neighbour.squared_distance == 0 && neighbour.row != row) finish(neighbour.row);
+      }
+      if (std::ssize(found[q]) == k) {
+        more[q] = 1;
+      } else {
+        finish(row);
+      }
     }
-    finish(rows[q]);
+    keep_open([&](std::size_t q) { return more[q] != 0 && !done(open[q]); });
+    listed = 0;
+    const int64_t most = kHeldOfABlock / std::max<int64_t>(1, std::ssize(open));
+    k = std::min({rows_, 4 * k, most, kMoreAsked});
+    if (report) report(count_);
   }
 }
 
-// All neighbours of a row that are not in its group yet, some at a time.
-void NearDuplicates::look_outside(int64_t row, std::span<const float> code,
-                                  const std::function<void(int64_t items)>& report) {
-  std::vector<uint8_t> allowed(parent_.size());
-  while (sizes_[as_size(representative(row))] < rows_) {
-    if (report) report(count_);
-    const int64_t group = representative(row);
-    for (int64_t other = 0; other < rows_; ++other) {
-      allowed[as_size(other)] = representative(other) == group ? 0 : 1;
-    }
-    const auto found = search_({code, {}, dimension_}, {std::min(kMoreAsked, rows_), most_, allowed});
-    if (found.front().empty()) return;
-    take(row, found.front());
+// Of rows with one code the first is looked at for all.
+void NearDuplicates::join_equal(std::span<const int64_t> rows, std::span<const float> codes) {
+  const std::size_t bytes = as_size(dimension_) * sizeof(float);
+  const auto compare = [&](std::size_t a, std::size_t b) {
+    return std::memcmp(codes.data() + a * as_size(dimension_), codes.data() + b * as_size(dimension_), bytes);
+  };
+  std::vector<std::size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+    const int order_of_codes = compare(a, b);
+    return order_of_codes < 0 || (order_of_codes == 0 && a < b);
+  });
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    if (compare(order[i - 1], order[i]) != 0) continue;
+    link(rows[order[i - 1]], rows[order[i]]);
+    finish(rows[order[i]]);
   }
+}
+
+// The groups of these rows that have more than `listed`: what they have need not be found again.
+RowGroups NearDuplicates::groups_beyond(int64_t listed, std::span<const int64_t> rows) {
+  const auto is_large = [&](int64_t row) { return sizes_[as_size(representative(row))] > listed; };
+  if (std::ranges::none_of(rows, is_large)) return {};
+  row_groups_.assign(parent_.size(), -1);
+  query_groups_.assign(rows.size(), -1);
+  int32_t next = 0;
+  for (std::size_t q = 0; q < rows.size(); ++q) {
+    if (!is_large(rows[q])) continue;
+    int32_t& number = row_groups_[as_size(representative(rows[q]))];
+    if (number < 0) number = next++;
+    query_groups_[q] = number;
+  }
+  // A group's first row is its own representative, and has its number.
+  for (int64_t row = 0; row < rows_; ++row) {
+    row_groups_[as_size(row)] = row_groups_[as_size(representative(row))];
+  }
+  return {row_groups_, query_groups_};
 }
 
 std::vector<std::vector<int64_t>> NearDuplicates::groups() {

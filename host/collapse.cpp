@@ -28,7 +28,9 @@ LimitedSearch searched_by(CatalogSearch& search) {
       if (!queries.self_rows.empty()) {
         piece.self_rows.assign(queries.self_rows.begin() + first, queries.self_rows.begin() + first + some);
       }
-      for (auto& list : search.nearest(piece, limits)) all.push_back(std::move(list));
+      SearchLimits of_piece = limits;
+      of_piece.groups = limits.groups.of_queries(first, some);
+      for (auto& list : search.nearest(piece, of_piece)) all.push_back(std::move(list));
     }
     return all;
   };

@@ -30,11 +30,10 @@ int64_t RowFilter::rows() const {
 
 SearchLimits RowFilter::within(SearchLimits limits, const SearchQueries& queries,
                                std::vector<int32_t>& query_groups) const {
-  if (!limits.allowed.empty() || !limits.groups.queries.empty()) {
-    throw std::logic_error("two masks or groupings of rows");
-  }
+  if (!limits.allowed.empty()) throw std::logic_error("two masks of rows");
   limits.allowed = allowed_;
   if (labels_.empty() || queries.self_rows.empty()) return limits;
+  if (!limits.groups.queries.empty()) throw std::logic_error("two groupings of rows");
   query_groups.clear();
   for (const int64_t row : queries.self_rows) {
     query_groups.push_back(row < 0 ? -1 : labels_[static_cast<std::size_t>(row)]);

@@ -20,8 +20,9 @@ class RowFilter {
 
   int64_t rows() const;  // that fulfil the condition
 
-  // The limits with mask and groups, which must have none: a query whose own row has a label gets none with
-  // that label. They refer to this filter and to query_groups, which is overwritten.
+  // The limits with a mask, which must have none, and groups, which must have none where labels count and
+  // queries have rows: a query whose own row has a label gets none with that label. They refer to this filter
+  // and to query_groups, which is overwritten.
   SearchLimits within(SearchLimits limits, const SearchQueries& queries,
                       std::vector<int32_t>& query_groups) const;
 

@@ -107,10 +107,10 @@ Catalog line(int64_t count, float step) {
 
 Catalog equal(int64_t count) { return {Codes(as_size(count * 3), 0.7F), 3}; }
 
-// Within 0.4 of each other in each heap; the heaps are 10 apart.
-Catalog two_heaps(int64_t count) {
-  Catalog catalog{test::random_floats(count, 0, 0.4, 6), 1};
-  for (int64_t r = 0; r < count; r += 2) catalog.codes[as_size(r)] += 10;
+// Within `spread` of each other in each heap.
+Catalog two_heaps(int64_t count, double spread = 0.4, float apart = 10) {
+  Catalog catalog{test::random_floats(count, 0, spread, 6), 1};
+  for (int64_t r = 0; r < count; r += 2) catalog.codes[as_size(r)] += apart;
   return catalog;
 }
 
@@ -134,6 +134,8 @@ std::vector<Case> cases() {
           {"a distance that a square root rounded", {{0, 0, 0, 1, 1, 1, 9, 9, 9}, 3}, std::sqrt(3.0)},
           {"a group of more rows than a block", line(1100, 0.25F), 0.25},
           {"two groups of more than are asked for at first", two_heaps(180), 0.5},
+          // Only a row's 90th neighbour and on are of the other heap.
+          {"heaps linked by far neighbours alone", two_heaps(180, 0.05, 0.3F), 0.3},
           {"one row", equal(1), 1},
           {"two rows", line(2, 0.5F), 0.5}};
 }
@@ -240,6 +242,45 @@ TEST(NearDuplicates, HoldsABoundedNumberOfNeighbours) {
   for (const auto& list : found) EXPECT_EQ(list.size(), 1U) << "the other heap";
   EXPECT_LE(largest, kBound);
   EXPECT_GT(largest, kBound / 4) << "the bound is near";
+}
+
+// What a large group has already is not listed for each of its items again, and no item is searched for
+// alone.
+TEST(NearDuplicates, ALargeGroupCostsFewSearches) {
+  constexpr int64_t kRows = 3000;
+  const auto device = make_cpu_device(2);
+  const Catalog heap{test::random_floats(kRows, 0, 0.4, 9), 1};
+  for (Catalog catalog : {heap, equal(kRows)}) {
+    catalog.codes.back() += 9;  // there is a row beside the group
+    const LimitedSearch searched = catalog.searched(*device);
+    int64_t calls = 0, listed = 0;
+    NearDuplicates duplicates(
+        [&](const SearchQueries& queries, const SearchLimits& limits) {
+          auto found = searched(queries, limits);
+          ++calls;
+          for (const auto& list : found) listed += std::ssize(list);
+          return found;
+        },
+        catalog.reader(), kRows, catalog.dimension, 0.5);
+    duplicates.find_all(nullptr);
+    EXPECT_EQ(duplicates.groups().size(), 1U);
+    EXPECT_EQ(std::ssize(duplicates.groups()[0]), kRows - 1);
+    EXPECT_LE(calls, 12);
+    EXPECT_LE(listed, 1024 * 64 + 10 * kRows);
+  }
+}
+
+// One heap of 200 in a catalog of others: its items' searches meet nothing new, and must not hide others.
+TEST(NearDuplicates, LargeGroupsGrowWhereverTheirLinksLead) {
+  const auto device = make_cpu_device(2);
+  Catalog catalog{test::random_floats(1400, 0, 0.2, 10), 1};  // more than a block, all linked
+  for (int64_t r = 1200; r < 1400; ++r) {                     // a chain away from the heap's far end
+    catalog.codes[as_size(r)] = 0.2F + 0.3F * static_cast<float>(1400 - r);
+  }
+  catalog.codes[7] = catalog.codes[1100] = 100;  // a group of two
+  NearDuplicates duplicates(catalog.searched(*device), catalog.reader(), 1400, 1, 0.31);
+  duplicates.find_all(nullptr);
+  EXPECT_EQ(duplicates.groups(), groups_of(brute_representatives(catalog, 0.31)));
 }
 
 TEST(NearDuplicates, LooksAtReportWithinABlock) {
