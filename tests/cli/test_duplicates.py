@@ -111,6 +111,24 @@ class DuplicatesTest(shop.CommandTest):
                 self.assertEqual([n["id"] for n in json.loads(line)["neighbours"]],
                                  [self.ids[other] for other in self.collapsed(row, 200, first, own)])
 
+    def test_a_large_group_beside_filters(self):
+        rows = 300
+        codes = numpy.random.default_rng(3).normal(size=(rows, NUMBERS)).astype(numpy.float32)
+        codes[:250:2] = codes[0] + numpy.float32(1e-3) * codes[:250:2]
+        numpy.save(self.root / "large.npy", codes)
+        (self.root / "numbers.txt").write_text("".join(f"{i}\n" for i in range(rows)))
+        (self.root / "labels.txt").write_text("".join(f"{i % 3}\n" for i in range(rows)))
+        catalog = self.root / "large"
+        shop.run("import-codes", self.root / "large.npy", "--ids", self.root / "numbers.txt", "--labels",
+                 self.root / "labels.txt", "-o", catalog, "-q")
+        far = [other for other in numpy.argsort(distances(codes)[4], kind="stable") if other >= 250 or other % 2]
+        for words, allowed in ((("--where", "id <> '7'"), lambda other: other != 7),
+                               (("--exclude-label-of-query",), lambda other: other % 3 != 4 % 3)):
+            done = shop.run("search", "4", "-c", catalog, "--collapse", "0.1", "-k", "9", "--json", *words, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual([int(n["id"]) for n in json.loads(done.stdout)["neighbours"]],
+                             [other for other in far if allowed(other)][:9])
+
     def test_threads_do_not_change_it(self):
         self.assertEqual(self.table("duplicates", "--within", WITHIN, "--threads", "1"),
                          self.table("duplicates", "--within", WITHIN, "--threads", "2"))
