@@ -81,6 +81,7 @@ def measure(arguments):
     about = about_of(arguments.results)
     about["system"] = platform.platform()
     about["versions"] = versions_of(python)
+    commit = output_of(["git", "describe", "--always", "--dirty"]).strip()  # before results change the tree
     failed = []
     for name, scripts in commands(arguments).items():
         print(f"{name} ...", file=sys.stderr)
@@ -91,7 +92,7 @@ def measure(arguments):
             if subprocess.run(list(map(str, command)), check=False).returncode != 0:
                 failed.append(name)
                 break
-        about.setdefault("commits", {})[name] = output_of(["git", "describe", "--always", "--dirty"]).strip()
+        about.setdefault("commits", {})[name] = commit
         (arguments.results / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         if name == "search" and kept.exists():
             subprocess.run([python, HERE / "search.py", "--page", kept], check=True)
@@ -108,6 +109,10 @@ def versions_of(python):
     return {package["name"]: package["version"] for package in packages if package["name"] in wanted}
 
 
+def rounds_text(count):
+    return f"{count} round{'s' if count > 1 else ''}"
+
+
 def rows_of(result):
     """One contest -> rows of work, peer, ours, theirs, ratio, how."""
     if "results" in result:
@@ -116,12 +121,11 @@ def rows_of(result):
         first, *peers = result["sides"]
         return [(f"{result['work']}, in memory", PEER_NAMES.get(side["side"], side["side"]),
                  f"{first['images_per_second']:,.0f}/s", f"{side['images_per_second']:,.0f}/s", side["ratio"],
-                 f"{side['setting'] or 'plain'}, {result['rounds']} rounds") for side in peers]
+                 f"{side['setting'] or 'plain'}, {rounds_text(result['rounds'])}") for side in peers]
     epochs = f", {result['epochs']} epochs" if "epochs" in result else ""
     work = {"encode": "photos to a catalog", "train": "photos to a model"}[result["work"]]
     ours, keras = (statistics.median(result["seconds"][side]) for side in ("ours", "keras"))
-    rounds = f"{result['rounds']} round{'s' if result['rounds'] > 1 else ''}"
-    how = (f"{result['keras_setting'] or 'plain'}, {rounds}; {result['ratio_without_loading']:.2f} "
+    how = (f"{result['keras_setting'] or 'plain'}, {rounds_text(result['rounds'])}; {result['ratio_without_loading']:.2f} "
            "without the loading of its libraries")
     return [(f"{work}, {result['photos']:,} files{epochs}", "Keras", f"{ours:.2f} s", f"{keras:.2f} s",
              result["ratio"], how)]
@@ -140,7 +144,7 @@ def search_rows(result):
                     # Each round's own ratio, as in the other contests.
                     ratio = statistics.median(theirs / mine for theirs, mine in zip(times, ours))
                     found.append((work, peer, f"{statistics.median(ours):,.4g} ms",
-                                  f"{statistics.median(times):,.4g} ms", ratio, f"plain, {len(times)} rounds"))
+                                  f"{statistics.median(times):,.4g} ms", ratio, f"plain, {rounds_text(len(times))}"))
     return found
 
 
