@@ -91,16 +91,17 @@ BENCHMARK(sketch_scan)
     ->Args({512, 128})
     ->Args({1, 128});
 
-// Argument: floats of a sketch.
+// Argument: numbers of a fine sketch.
 void sketch_distance(benchmark::State& state) {
   const auto values = rows(2, 1);
   const int64_t n = state.range(0);
+  const std::vector<int8_t> row(static_cast<std::size_t>(n), 5);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(cpu::sketch_distance(values.data(), values.data() + kCodeLength, n));
+    benchmark::DoNotOptimize(cpu::sketch_distance(values.data(), values.data() + kCodeLength, row.data(), n));
   }
-  state.SetBytesProcessed(state.iterations() * n * static_cast<int64_t>(sizeof(float)));
+  state.SetBytesProcessed(state.iterations() * n);
 }
-BENCHMARK(sketch_distance)->Arg(64)->Arg(256);
+BENCHMARK(sketch_distance)->Arg(64)->Arg(384);
 
 // Arguments: queries, rows.
 void nearest_10(benchmark::State& state) {

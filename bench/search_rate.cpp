@@ -52,8 +52,8 @@ std::vector<float> read_codes(const Options& options) {
 
 struct Sketched {
   std::unique_ptr<SketchPlan> plan;
-  std::vector<float> sketches;
   std::vector<SketchBlockStorage> blocks;
+  std::vector<int8_t> fine;  // (rows, size)
 };
 
 Sketched build(const std::vector<float>& codes, const Options& options, ThreadPool& pool) {
@@ -70,15 +70,18 @@ Sketched build(const std::vector<float>& codes, const Options& options, ThreadPo
       options.bytes > 0 ? options.bytes : choose_sketch_bytes(projection, sample, rows, pool);
   sketched.plan = std::make_unique<SketchPlan>(plan_sketches(std::move(projection), sample, bytes, pool));
   const int64_t size = sketched.plan->sketcher.size();
-  sketched.sketches.resize(static_cast<std::size_t>(rows * size));
+  std::vector<float> sketches(static_cast<std::size_t>(kSketchBlockRows * size));
+  std::vector<double> errors(static_cast<std::size_t>(kSketchBlockRows));
   for (int64_t first = 0; first < rows; first += kSketchBlockRows) {
     const int64_t count = std::min(kSketchBlockRows, rows - first);
-    const auto sketches =
-        std::span(sketched.sketches)
-            .subspan(static_cast<std::size_t>(first * size), static_cast<std::size_t>(count * size));
-    std::vector<double> errors(static_cast<std::size_t>(count));
-    sketched.plan->sketcher.sketch(some_codes(codes, first, count), pool, sketches, errors);
-    sketched.blocks.push_back(pack_sketches(sketches, errors, sketched.plan->byte_sketcher));
+    const auto some = std::span(sketches).first(static_cast<std::size_t>(count * size));
+    const auto errors_of_some = std::span(errors).first(static_cast<std::size_t>(count));
+    sketched.plan->sketcher.sketch(some_codes(codes, first, count), pool, some, errors_of_some);
+    SketchBlockStorage block =
+        pack_sketches(some, errors_of_some, sketched.plan->byte_sketcher, sketched.plan->fine_sketcher);
+    sketched.fine.insert(sketched.fine.end(), block.fine.begin(), block.fine.end());
+    block.fine = {};
+    sketched.blocks.push_back(std::move(block));
   }
   return sketched;
 }
@@ -97,13 +100,14 @@ int measure(const Options& options) {
   if (sketched.plan) {
     catalog.sketcher = &sketched.plan->sketcher;
     catalog.byte_sketcher = &sketched.plan->byte_sketcher;
+    catalog.fine_sketcher = &sketched.plan->fine_sketcher;
   }
   catalog.rows = rows;
   catalog.block = [&](int64_t block, std::vector<uint8_t>&) {
     return sketched.blocks[static_cast<std::size_t>(block)].view();
   };
-  catalog.sketch = [&](int64_t row, std::span<float>) {
-    return sketched.sketches.data() + row * sketched.plan->sketcher.size();
+  catalog.fine = [&](int64_t row, std::span<int8_t>) {
+    return sketched.fine.data() + row * sketched.plan->sketcher.size();
   };
   catalog.code = [&](int64_t row, std::span<float>) { return codes.data() + row * kCodeLength; };
 

@@ -58,8 +58,7 @@ Sketcher::Sketcher(SketchProjection projection) : projection_(std::move(projecti
       !std::all_of(projection_.directions.begin(), projection_.directions.end(), finite)) {
     throw std::invalid_argument("a sketch's projection is not finite");
   }
-  directions_.assign(projection_.directions.begin(), projection_.directions.end());
-  defect_ = defect_of(directions_, d);
+  defect_ = defect_of({projection_.directions.begin(), projection_.directions.end()}, d);
   double square = 0, longest = 0;
   for (int64_t j = 0; j < m; ++j) longest = std::max(longest, 1 + defect_[as_size(j * m + j)]);
   for (const double value : defect_) square += value * value;
@@ -77,11 +76,12 @@ void Sketcher::sketch(std::span<const float> codes, ThreadPool& pool, std::span<
   if (std::ssize(codes) != count * d || std::ssize(sketches) != count * size()) {
     throw std::invalid_argument("codes, sketches and errors do not belong together");
   }
+  const std::vector<double> directions(projection_.directions.begin(), projection_.directions.end());
   std::vector<Scratch> scratch(as_size(pool.threads()));
   pool.for_each((count + kCodesAtOnce - 1) / kCodesAtOnce, [&](int64_t i, int thread) {
     const int64_t first = i * kCodesAtOnce, some = std::min(kCodesAtOnce, count - first);
-    sketch_some(codes.data() + first * d, some, sketches.data() + first * size(), errors.data() + first,
-                scratch[static_cast<std::size_t>(thread)]);
+    sketch_some(codes.data() + first * d, some, directions, sketches.data() + first * size(),
+                errors.data() + first, scratch[static_cast<std::size_t>(thread)]);
   });
 }
 
@@ -92,8 +92,8 @@ void Sketcher::sketch(std::span<const float> codes, ThreadPool& pool, std::span<
 //                                                               m D from P^T P - I; m from its product)
 //   |r^ - r| <= min(sqrt(eta) |c|, eta |c|^2 / r^)              as r^^2 - r^2 = (r^ - r)(r^ + r)
 // To these comes what storing as float loses, which is measured.
-void Sketcher::sketch_some(const float* codes, int64_t count, float* sketches, double* errors,
-                           Scratch& scratch) const {
+void Sketcher::sketch_some(const float* codes, int64_t count, const std::vector<double>& directions,
+                           float* sketches, double* errors, Scratch& scratch) const {
   const int64_t d = projection_.dimension, m = projection_.components();
   scratch.centred.resize(as_size(kCodesAtOnce * d));
   scratch.along.resize(as_size(kCodesAtOnce * m));
@@ -105,7 +105,7 @@ void Sketcher::sketch_some(const float* codes, int64_t count, float* sketches, d
           static_cast<double>(projection_.mean[static_cast<std::size_t>(i)]);
     }
   }
-  cpu::dot_products(scratch.centred.data(), count, directions_.data(), m, d, scratch.along.data());
+  cpu::dot_products(scratch.centred.data(), count, directions.data(), m, d, scratch.along.data());
   cpu::dot_products(scratch.along.data(), count, defect_.data(), m, m, scratch.bent.data());
 
   const auto md = static_cast<double>(m), dd = static_cast<double>(d);

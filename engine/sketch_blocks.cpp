@@ -8,7 +8,7 @@
 namespace lookalike {
 
 SketchBlockStorage pack_sketches(std::span<const float> sketches, std::span<const double> errors,
-                                 const ByteSketcher& byte_sketcher) {
+                                 const ByteSketcher& byte_sketcher, const FineSketcher& fine_sketcher) {
   constexpr int64_t kGroup = cpu::kSketchGroup;
   const int64_t rows = std::ssize(errors);
   if (rows < 1 || rows > kSketchBlockRows || std::ssize(sketches) % rows != 0) {
@@ -20,10 +20,13 @@ SketchBlockStorage pack_sketches(std::span<const float> sketches, std::span<cons
   block.rows = rows;
   block.bytes.assign(static_cast<std::size_t>(groups * stored * kGroup), 128);
   block.halves.assign(static_cast<std::size_t>(groups * kGroup), cpu::kNoRow);
+  block.fine.resize(sketches.size());
   std::vector<int8_t> bytes(static_cast<std::size_t>(stored));
   for (int64_t r = 0; r < rows; ++r) {
     const auto row = static_cast<std::size_t>(r);
-    const double lost = byte_sketcher.sketch(sketches.subspan(row * size, size), bytes.data());
+    const auto sketch = sketches.subspan(row * size, size);
+    const double lost = byte_sketcher.sketch(sketch, bytes.data());
+    const double fine_lost = fine_sketcher.row(sketch, block.fine.data() + row * size);
     uint8_t* group = block.bytes.data() + r / kGroup * stored * kGroup + r % kGroup * 4;
     int32_t square = 0;
     for (int64_t i = 0; i < stored; ++i) {
@@ -32,8 +35,8 @@ SketchBlockStorage pack_sketches(std::span<const float> sketches, std::span<cons
       square += value * value;
     }
     block.halves[row] = -(square / 2);
-    block.error = std::max(block.error, errors[row]);
     block.byte_error = std::max(block.byte_error, errors[row] + lost);
+    block.fine_error = std::max(block.fine_error, errors[row] + fine_lost);
   }
   return block;
 }

@@ -1,5 +1,5 @@
-// Sketches of a catalog as a search reads them: 8-bit ones, all of which are scanned, in blocks; then a few
-// of the sketches in float; then fewer codes.
+// Sketches of a catalog as a search reads them: short 8-bit ones, all of which are scanned, in blocks; then a
+// few of the fine ones; then fewer codes.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "engine/sketch.h"
 #include "engine/sketch_bytes.h"
+#include "engine/sketch_fine.h"
 
 namespace lookalike {
 
@@ -21,32 +22,35 @@ struct SketchBlock {
   int64_t rows = 0;                 // of the catalog, at most 1024
   std::span<const uint8_t> bytes;   // (groups, stored / 4, 64, 4): 128 + byte
   std::span<const int32_t> halves;  // (groups, 64): -floor(|bytes|^2 / 2)
-  double error = 0;                 // largest |stored - exact sketch| of its rows
-  double byte_error = 0;            // largest |centre + step bytes - clip(t(exact sketch))|
+  double byte_error = 0;            // largest |centre + step bytes - clip(t(exact sketch))| of its rows
+  double fine_error = 0;            // largest |step bytes - f(exact sketch)|, of fine sketches
 };
 
 struct SketchBlockStorage {
   int64_t rows = 0;
   std::vector<uint8_t> bytes;
   std::vector<int32_t> halves;
-  double error = 0, byte_error = 0;
+  std::vector<int8_t> fine;  // (rows, size)
+  double byte_error = 0, fine_error = 0;
 
-  SketchBlock view() const { return {rows, bytes, halves, error, byte_error}; }
+  SketchBlock view() const { return {rows, bytes, halves, byte_error, fine_error}; }
 };
 
 // sketches (rows, size), errors (rows) as Sketcher gives them; rows <= 1024.
 SketchBlockStorage pack_sketches(std::span<const float> sketches, std::span<const double> errors,
-                                 const ByteSketcher& byte_sketcher);
+                                 const ByteSketcher& byte_sketcher, const FineSketcher& fine_sketcher);
 
 // The functions are called by several threads at once.
 struct SketchedCatalog {
   const Sketcher* sketcher = nullptr;
   const ByteSketcher* byte_sketcher = nullptr;
+  const FineSketcher* fine_sketcher = nullptr;
   int64_t rows = 0;
   // Valid until the next call with the same scratch.
   std::function<SketchBlock(int64_t block, std::vector<uint8_t>& scratch)> block;
-  // The sketch (size), or the code (D), of a row: scratch, filled, or where it lies anyway.
-  std::function<const float*(int64_t row, std::span<float> scratch)> sketch, code;
+  // The fine sketch (size), or the code (D), of a row: scratch, filled, or where it lies anyway.
+  std::function<const int8_t*(int64_t row, std::span<int8_t> scratch)> fine;
+  std::function<const float*(int64_t row, std::span<float> scratch)> code;
 
   int64_t blocks() const { return (rows + kSketchBlockRows - 1) / kSketchBlockRows; }
 };

@@ -89,7 +89,7 @@ ByteSketcher fit_byte_sketcher(std::span<const float> sample, int64_t size, int6
       farthest[as_size(r)] = std::max(farthest[as_size(r)], apart);
     }
   }
-  const double reach = rank_of(std::move(farthest), 95);
+  const double reach = rank_of(std::move(farthest), 50);
   return {std::move(centre), reach > 0 ? reach / kLargest : 1.0};
 }
 

@@ -34,7 +34,8 @@ class ByteSketcher {
 };
 
 // For sketches like those of sample (S, size), S >= 1: at most `numbers` bytes, each number's median in the
-// centre, and a step at which nothing is clipped of 95 rows in 100. Rows far out of the ordinary change
+// centre, and a step at which nothing is clipped of half of the rows: a shorter step
+// rounds less, a longer one clips less. Rows far out of the ordinary change
 // neither.
 ByteSketcher fit_byte_sketcher(std::span<const float> sample, int64_t size, int64_t numbers);
 

@@ -43,7 +43,8 @@ SketchPlan plan_sketches(SketchProjection projection, std::span<const float> sam
   std::vector<double> errors(static_cast<std::size_t>(count));
   sketcher.sketch(sample, pool, sketches, errors);
   ByteSketcher byte_sketcher = fit_byte_sketcher(sketches, sketcher.size(), bytes);
-  return {std::move(sketcher), std::move(byte_sketcher)};
+  FineSketcher fine_sketcher = fit_fine_sketcher(sketches, sketcher.size());
+  return {std::move(sketcher), std::move(byte_sketcher), std::move(fine_sketcher)};
 }
 
 }  // namespace lookalike

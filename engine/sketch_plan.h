@@ -6,6 +6,7 @@
 
 #include "engine/sketch.h"
 #include "engine/sketch_bytes.h"
+#include "engine/sketch_fine.h"
 #include "engine/thread_pool.h"
 
 namespace lookalike {
@@ -13,11 +14,13 @@ namespace lookalike {
 struct SketchPlan {
   Sketcher sketcher;
   ByteSketcher byte_sketcher;
+  FineSketcher fine_sketcher;
 };
 
 // projection: as fit_projection gives it for sample (S, D), finite, S >= 1; a few thousand rows from all over
-// the catalog serve. bytes: of a sketch in 8 bits, from 1 to the numbers of one in float. A row's sketches
-// then take 4 (components + 1) + bytes + 4 bytes. The same for any number of threads on one instruction set.
+// the catalog serve. bytes: of a sketch that is scanned, from 1 to the numbers of a fine one. A row's
+// sketches then take components + 1 + bytes + 4 bytes. The same for any number of threads on one instruction
+// set.
 SketchPlan plan_sketches(SketchProjection projection, std::span<const float> sample, int64_t bytes,
                          ThreadPool& pool);
 

@@ -25,11 +25,12 @@ constexpr int64_t kQueriesAtOnce = 512;
 constexpr int64_t kQueriesAThread = 6;
 
 constexpr std::size_t kMostWaiting = 2048;
-constexpr int64_t kAhead = 4;  // sketches that are asked for at once
-// Up to this k a thread's first block gives a first limit: the k rows of the highest scores are measured.
-constexpr int64_t kMostSeeds = 64;
+constexpr int64_t kAhead = 8;  // fine sketches that are asked for at once
+// Up to this k a thread's first blocks give a first limit.
+constexpr int64_t kMostSeeds = 256;
+constexpr int64_t kSeedBlocks = 8;
 // Blocks before the first measuring of what waits, and how many times as many before each further one.
-constexpr int64_t kFirstLook = 4;
+constexpr int64_t kFirstLook = 32;
 constexpr int64_t kLookGrowth = 4;
 
 // Room for what a handful of operations in double can be off, and squared_distance itself: a square passes at
@@ -41,6 +42,7 @@ std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
 // A row that is still to be measured; its squared distance is at least `bound`.
 struct Candidate {
   float bound;
+  float fine_error;  // of its block, rounded up
   int64_t row;
   friend bool operator<(const Candidate& a, const Candidate& b) {
     return a.bound < b.bound || (a.bound == b.bound && a.row < b.row);
@@ -54,12 +56,25 @@ struct Range {
 
 struct Scratch {
   std::vector<uint8_t> block;
-  std::vector<float> sketches, code, next_code;
+  std::vector<int8_t> fine;
+  std::vector<float> code, next_code;
   std::vector<int32_t> least;
   std::vector<cpu::SketchHit> hits;
 };
 
-using Waiting = std::vector<std::vector<Candidate>>;  // for each query
+// Of a query: rows with the bound of the scan, rows with that of their fine sketches, and those of the seed,
+// ascending, which are measured.
+struct Waiting {
+  std::vector<Candidate> rough, near;
+  std::vector<int64_t> seeded;
+};
+
+// The `some` lowest bounds to the end, in any order.
+void lowest_last(std::vector<Candidate>& all, std::size_t some) {
+  if (some == all.size()) return;
+  const auto higher = [](const Candidate& a, const Candidate& b) { return b < a; };
+  std::nth_element(all.begin(), all.end() - static_cast<std::ptrdiff_t>(some), all.end(), higher);
+}
 
 // Rows lie as the photos' folders do: blocks are taken in steps of about 0.618 of them all, so that the first
 // few are from everywhere and limits come down early.
@@ -84,27 +99,23 @@ class Search {
     size_ = catalog.sketcher->size();
     stored_ = catalog.byte_sketcher->stored();
     count_ = std::ssize(queries) / d_;
-    sketches_.resize(as_size(count_ * size_));
+    fine_.resize(as_size(count_ * size_));
     bytes_.resize(as_size(count_ * stored_));
     of_queries_.resize(as_size(count_));
     limits_ = std::vector<std::atomic<double>>(as_size(count_));
+    std::vector<float> sketches(as_size(count_ * size_));
     std::vector<double> errors(as_size(count_));
-    catalog.sketcher->sketch(queries, pool, sketches_, errors);
-    for (int64_t q = 0; q < count_; ++q) {
-      const auto sketch = std::span(sketches_).subspan(as_size(q * size_), as_size(size_));
-      int8_t* bytes = bytes_.data() + q * stored_;
-      OfQuery& of = of_queries_[as_size(q)];
-      of.error = errors[as_size(q)];
-      of.byte_error = of.error + catalog.byte_sketcher->sketch(sketch, bytes);
-      for (int64_t i = 0; i < stored_; ++i) {
-        of.square += bytes[i] * bytes[i];
-        of.sum += bytes[i];
+    catalog.sketcher->sketch_queries(queries, pool, sketches, errors);
+    constexpr int64_t kSome = 32;
+    pool.for_each((count_ + kSome - 1) / kSome, [&](int64_t i, int) {
+      for (int64_t q = i * kSome; q < std::min(count_, (i + 1) * kSome); ++q) {
+        limits_[as_size(q)] = std::min(best.limit(q), options.most);
+        round_query(q, std::span(sketches).subspan(as_size(q * size_), as_size(size_)), errors[as_size(q)]);
       }
-      limits_[as_size(q)] = std::min(best.limit(q), options.most);
-    }
+    });
     scratch_.resize(as_size(pool.threads()));
     for (Scratch& scratch : scratch_) {
-      scratch.sketches.resize(as_size(kAhead * size_));
+      scratch.fine.resize(as_size(kAhead * size_));
       scratch.code.resize(as_size(d_));
       scratch.next_code.resize(as_size(d_));
     }
@@ -114,16 +125,17 @@ class Search {
   int64_t measured() const { return measured_; }
   Scratch& scratch(int thread) { return scratch_[static_cast<std::size_t>(thread)]; }
 
-  // Blocks `first`, first + step, ... of the order for some queries: the nearest go to `best`, those that may
-  // be near and are not measured yet to `waiting`; both count from query 0.
-  void scan(Range queries, int64_t first, int64_t step, TopK& best, Waiting& waiting, Scratch& scratch) {
+  // Blocks `first`, first + step, ... of the order for some queries: their nearest rows go to `best`, which,
+  // as `waiting`, counts from query 0.
+  void scan(Range queries, int64_t first, int64_t step, TopK& best, std::vector<Waiting>& waiting,
+            Scratch& scratch) {
     scratch.least.resize(as_size(queries.size()));
     scratch.hits.resize(as_size(queries.size() * kGroup));
+    if (k_ <= kMostSeeds) seed(queries, first, step, best, waiting, scratch);
     int64_t seen = 0, next_look = kFirstLook;
     for (int64_t i = first; i < catalog_.blocks(); i += step) {
       const int64_t b = order_[i];
       const SketchBlock block = catalog_.block(b, scratch.block);
-      if (i == first && k_ <= kMostSeeds) seed(queries, block, b * kSketchBlockRows, waiting, scratch);
       for (int64_t q = queries.begin; q < queries.end; ++q) {
         scratch.least[as_size(q - queries.begin)] = least_score(q, block);
       }
@@ -134,21 +146,30 @@ class Search {
       next_look = seen * kLookGrowth;
       for (int64_t q = queries.begin; q < queries.end; ++q) look(q, best, waiting[as_size(q)], scratch);
     }
-  }
-
-  // Measures what waits for a query, the lowest bound first, until the bound alone says too far.
-  void settle(int64_t q, TopK& best, std::vector<Candidate>& waiting, Scratch& scratch) {
-    look(q, best, waiting, scratch);
-    std::sort(waiting.begin(), waiting.end());
-    measure(q, best, q, waiting, waiting.size(), scratch);
-    waiting = {};
+    for (int64_t q = queries.begin; q < queries.end; ++q) {
+      settle(q, best, waiting[as_size(q)], scratch);
+      waiting[as_size(q)] = {};
+    }
   }
 
  private:
   struct OfQuery {
-    double error = 0, byte_error = 0;  // |stored - exact sketch|, in float and in bytes
-    int64_t square = 0, sum = 0;       // of the bytes: |bytes|^2, and their sum
+    double byte_error = 0, fine_error = 0;  // as of a block; the latter with what comparing may be off
+    int64_t square = 0, sum = 0;            // of the bytes: |bytes|^2, and their sum
   };
+
+  // Of its sketch, in float, what is compared with rows.
+  void round_query(int64_t q, std::span<const float> sketch, double error) {
+    OfQuery& of = of_queries_[as_size(q)];
+    catalog_.fine_sketcher->query(sketch, std::span(fine_).subspan(as_size(q * size_), as_size(size_)));
+    of.fine_error = error + catalog_.fine_sketcher->rounding();
+    int8_t* bytes = bytes_.data() + q * stored_;
+    of.byte_error = error + catalog_.byte_sketcher->sketch(sketch, bytes);
+    for (int64_t i = 0; i < stored_; ++i) {
+      of.square += bytes[i] * bytes[i];
+      of.sum += bytes[i];
+    }
+  }
 
   // Hits of the group at `row` of a block.
   int64_t hits_of_group(Range queries, const SketchBlock& block, int64_t row, Scratch& scratch) const {
@@ -157,96 +178,132 @@ class Search {
                               scratch.least.data(), scratch.hits.data());
   }
 
-  // Lowers each query's limit to the distance of the k-th of k rows that score high. They are not put into
-  // the lists: the scan comes to them again.
-  void seed(Range queries, const SketchBlock& block, int64_t first_row, Waiting& waiting, Scratch& scratch) {
+  // Measures, of the first blocks, k rows of each query that look nearest: later ones have to come near them.
+  void seed(Range queries, int64_t first, int64_t step, TopK& best, std::vector<Waiting>& waiting,
+            Scratch& scratch) {
+    const int64_t end = std::min(catalog_.blocks(), first + kSeedBlocks * step);
     std::fill(scratch.least.begin(), scratch.least.end(), std::numeric_limits<int32_t>::min());
-    for (int64_t row = 0; row < block.rows; row += kGroup) {
-      const int64_t found = hits_of_group(queries, block, row, scratch);
-      for (int64_t i = 0; i < found; ++i) {
-        const cpu::SketchHit& hit = scratch.hits[as_size(i)];
-        const int64_t of_catalog = first_row + row + hit.row;
-        if (row + hit.row >= block.rows || !allowed(queries.begin + hit.query, of_catalog)) continue;
-        std::vector<Candidate>& highest = waiting[as_size(queries.begin + hit.query)];
-        highest.push_back({-static_cast<float>(hit.score), of_catalog});
-        std::push_heap(highest.begin(), highest.end());
-        if (std::ssize(highest) > k_) {
-          std::pop_heap(highest.begin(), highest.end());
-          highest.pop_back();
-          scratch.least[as_size(hit.query)] = static_cast<int32_t>(-highest.front().bound);
+    for (int64_t i = first; i < end; i += step) {
+      const int64_t first_row = order_[i] * kSketchBlockRows;
+      const SketchBlock block = catalog_.block(order_[i], scratch.block);
+      const float fine_error = rounded_up(block.fine_error);
+      for (int64_t row = 0; row < block.rows; row += kGroup) {
+        const int64_t found = hits_of_group(queries, block, row, scratch);
+        for (int64_t h = 0; h < found; ++h) {
+          const cpu::SketchHit& hit = scratch.hits[as_size(h)];
+          const int64_t q = queries.begin + hit.query, of_catalog = first_row + row + hit.row;
+          if (row + hit.row >= block.rows || !allowed(q, of_catalog)) continue;
+          // A heap, the lowest score in front.
+          std::vector<Candidate>& highest = waiting[as_size(q)].rough;
+          highest.push_back({-static_cast<float>(hit.score), fine_error, of_catalog});
+          std::push_heap(highest.begin(), highest.end());
+          if (std::ssize(highest) > 2 * k_) {
+            std::pop_heap(highest.begin(), highest.end());
+            highest.pop_back();
+            scratch.least[as_size(hit.query)] = static_cast<int32_t>(-highest.front().bound);
+          }
         }
       }
     }
     for (int64_t q = queries.begin; q < queries.end; ++q) {
-      std::vector<Candidate>& highest = waiting[as_size(q)];
-      TopK apart(1, k_);
-      measure(q, apart, 0, highest, highest.size(), scratch);
-      highest.clear();
+      Waiting& of = waiting[as_size(q)];
+      refine(q, of, of.rough.size(), scratch);
+      const std::size_t measured = measure(q, best, of.near, as_size(k_), scratch);
+      for (std::size_t i = 0; i < measured; ++i) of.seeded.push_back(of.near[i].row);
+      std::sort(of.seeded.begin(), of.seeded.end());
+      of.near.clear();  // the scan comes to the others again
     }
   }
 
   void scan_group(Range queries, const SketchBlock& block, int64_t first_row, int64_t row, TopK& best,
-                  Waiting& waiting, Scratch& scratch) {
+                  std::vector<Waiting>& waiting, Scratch& scratch) {
     const int64_t found = hits_of_group(queries, block, row, scratch);
-    const auto not_wanted = [&](const cpu::SketchHit& hit) {
-      return row + hit.row >= block.rows || !allowed(queries.begin + hit.query, first_row + row + hit.row);
-    };
-    const auto end = std::remove_if(scratch.hits.begin(), scratch.hits.begin() + found, not_wanted);
-    const int64_t wanted = end - scratch.hits.begin();
-    // Sketches are on their way into the cache while those before them are compared.
-    const float* sketches[kAhead] = {};
-    for (int64_t i = 0; i < wanted + kAhead - 1; ++i) {
-      if (i < wanted) {
-        const int64_t place = i % kAhead;
-        sketches[place] =
-            catalog_.sketch(first_row + row + scratch.hits[as_size(i)].row,
-                            std::span(scratch.sketches).subspan(as_size(place * size_), as_size(size_)));
-        cpu::prefetch(sketches[place], size_);
-      }
-      const int64_t ready = i - (kAhead - 1);
-      if (ready < 0) continue;
-      const cpu::SketchHit& hit = scratch.hits[as_size(ready)];
-      const int64_t q = queries.begin + hit.query;
-      const float bound = lower_bound(q, block, sketches[ready % kAhead]);
-      if (static_cast<double>(bound) > limit(q)) continue;
-      std::vector<Candidate>& of_query = waiting[as_size(q)];
-      of_query.push_back({bound, first_row + row + hit.row});
-      if (of_query.size() < kMostWaiting) continue;
-      look(q, best, of_query, scratch);
-      if (of_query.size() > kMostWaiting / 2) settle(q, best, of_query, scratch);
+    const float fine_error = rounded_up(block.fine_error);
+    for (int64_t i = 0; i < found; ++i) {
+      const cpu::SketchHit& hit = scratch.hits[as_size(i)];
+      const int64_t q = queries.begin + hit.query, of_catalog = first_row + row + hit.row;
+      if (row + hit.row >= block.rows || !allowed(q, of_catalog)) continue;
+      Waiting& of = waiting[as_size(q)];
+      of.rough.push_back({bound_of_score(q, block, hit.score), fine_error, of_catalog});
+      if (of.rough.size() < kMostWaiting) continue;
+      look(q, best, of, scratch);
+      if (of.rough.size() + of.near.size() > kMostWaiting / 2) settle(q, best, of, scratch);
       scratch.least[as_size(hit.query)] = least_score(q, block);
     }
   }
 
-  // Measures the k that look nearest and forgets those that are then too far: the limit comes down early at
-  // the price of few rows.
-  void look(int64_t q, TopK& best, std::vector<Candidate>& waiting, Scratch& scratch) {
-    const std::size_t some = std::min(as_size(k_), waiting.size());
-    std::partial_sort(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(some), waiting.end());
-    measure(q, best, q, waiting, some, scratch);
-    waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(some));
+  // Measures k of those that look nearest and forgets those that are then too far: the limit comes down early
+  // at the price of few rows.
+  void look(int64_t q, TopK& best, Waiting& waiting, Scratch& scratch) {
+    forget(q, waiting.rough);
+    refine(q, waiting, std::min(2 * as_size(k_), waiting.rough.size()), scratch);
+    const std::size_t some = std::min(as_size(k_), waiting.near.size());
+    measure(q, best, waiting.near, some, scratch);
+    waiting.near.erase(waiting.near.begin(), waiting.near.begin() + static_cast<std::ptrdiff_t>(some));
+    forget(q, waiting.near);
+    forget(q, waiting.rough);
+  }
+
+  // Measures all that may be near.
+  void settle(int64_t q, TopK& best, Waiting& waiting, Scratch& scratch) {
+    look(q, best, waiting, scratch);
+    refine(q, waiting, waiting.rough.size(), scratch);
+    measure(q, best, waiting.near, waiting.near.size(), scratch);
+    waiting.near.clear();
+  }
+
+  void forget(int64_t q, std::vector<Candidate>& waiting) const {
     const double most = limit(q);
     std::erase_if(waiting, [&](const Candidate& c) { return static_cast<double>(c.bound) > most; });
   }
 
-  // The first `some` of `waiting`, ascending by bound.
-  // What is near goes to list `list` of `best`.
-  void measure(int64_t q, TopK& best, int64_t list, const std::vector<Candidate>& waiting, std::size_t some,
-               Scratch& scratch) {
+  // Compares the fine sketches of the `some` lowest of `rough`, and moves to `near` what they let through.
+  void refine(int64_t q, Waiting& waiting, std::size_t some, Scratch& scratch) {
+    lowest_last(waiting.rough, some);
+    const auto lowest = std::span(waiting.rough).last(some);
+    // Sketches are on their way into the cache while those before them are compared.
+    const int8_t* fine[kAhead] = {};
+    const auto count = static_cast<int64_t>(some);
+    for (int64_t i = 0; i < count + kAhead - 1; ++i) {
+      if (i < count) {
+        const int64_t place = i % kAhead;
+        fine[place] = catalog_.fine(lowest[as_size(i)].row,
+                                    std::span(scratch.fine).subspan(as_size(place * size_), as_size(size_)));
+        cpu::prefetch(fine[place], size_);
+      }
+      const int64_t ready = i - (kAhead - 1);
+      if (ready < 0) continue;
+      Candidate candidate = lowest[as_size(ready)];
+      candidate.bound = bound_of_fine(q, candidate, fine[ready % kAhead]);
+      if (static_cast<double>(candidate.bound) > limit(q) ||
+          std::binary_search(waiting.seeded.begin(), waiting.seeded.end(), candidate.row)) {
+        continue;
+      }
+      waiting.near.push_back(candidate);
+    }
+    waiting.rough.resize(waiting.rough.size() - some);
+  }
+
+  // Puts the `some` lowest of `near` in front, ascending, and measures them until the bound alone says too
+  // far. Returns how many it measured.
+  std::size_t measure(int64_t q, TopK& best, std::vector<Candidate>& near, std::size_t some,
+                      Scratch& scratch) {
+    some = std::min(some, near.size());
+    std::partial_sort(near.begin(), near.begin() + static_cast<std::ptrdiff_t>(some), near.end());
     const float* query = queries_.data() + q * d_;
-    int64_t measured = 0;
+    std::size_t measured = 0;
     const float* code = nullptr;
-    for (std::size_t i = 0; i < some; ++i) {
+    for (; measured < some; ++measured) {
       const double most = limit(q);
-      if (static_cast<double>(waiting[i].bound) > most) break;
-      if (code == nullptr) code = catalog_.code(waiting[i].row, scratch.code);
+      if (static_cast<double>(near[measured].bound) > most) break;
+      if (code == nullptr) code = catalog_.code(near[measured].row, scratch.code);
       const float* next = nullptr;
-      if (i + 1 < some && static_cast<double>(waiting[i + 1].bound) <= most) {
+      if (measured + 1 < some && static_cast<double>(near[measured + 1].bound) <= most) {
         std::swap(scratch.code, scratch.next_code);
-        next = catalog_.code(waiting[i + 1].row, scratch.code);
+        next = catalog_.code(near[measured + 1].row, scratch.code);
         cpu::prefetch(next, d_);
       }
-      const int64_t row = waiting[i].row;
+      const int64_t row = near[measured].row;
       const double distance = cpu::squared_distance_within(query, code, d_, most);
       if (!std::isfinite(distance)) {
         throw damaged_error("row " + std::to_string(row) +
@@ -254,13 +311,13 @@ class Search {
                             "encode again with --force");
       }
       if (distance <= most) {
-        best.insert(list, {distance, row});
-        lower_limit(q, best.limit(list));
+        best.insert(q, {distance, row});
+        lower_limit(q, best.limit(q));
       }
-      ++measured;
       code = next;
     }
-    measured_ += measured;
+    measured_ += static_cast<int64_t>(measured);
+    return measured;
   }
 
   bool allowed(int64_t q, int64_t row) const {
@@ -292,15 +349,28 @@ class Search {
     return static_cast<int32_t>((twice + (twice & 1)) / 2);
   }
 
-  // Of the squared distance of a row, by its sketch in float, rounded down; 0 where nothing is known.
-  float lower_bound(int64_t q, const SketchBlock& block, const float* sketch) const {
-    const float apart = cpu::sketch_distance(sketches_.data() + q * size_, sketch, size_);
-    const double least = std::sqrt(cpu::least_sketch_distance(apart, size_));
-    const double far =
-        (least * (1 - kSlack) - of_queries_[as_size(q)].error - block.error) / catalog_.sketcher->stretch();
-    if (!(far > 0)) return 0;
-    const double bound = std::min(far * far * (1 - kSlack), 3e38);
-    return std::nextafter(static_cast<float>(bound), 0.0F);
+  // Lower bounds of the squared distance of a row, rounded down; 0 where nothing is known.
+  float bound_of_score(int64_t q, const SketchBlock& block, int32_t score) const {
+    const OfQuery& of = of_queries_[as_size(q)];
+    const int64_t apart = std::max<int64_t>(0, of.square + 256 * of.sum - 2 * int64_t{score});
+    return squared_bound(std::sqrt(static_cast<double>(apart)) * catalog_.byte_sketcher->step(),
+                         of.byte_error + block.byte_error);
+  }
+  float bound_of_fine(int64_t q, const Candidate& candidate, const int8_t* fine) const {
+    const float apart =
+        cpu::sketch_distance(fine_.data() + q * size_, catalog_.fine_sketcher->step().data(), fine, size_);
+    return squared_bound(std::sqrt(cpu::least_sketch_distance(apart, size_)),
+                         of_queries_[as_size(q)].fine_error + static_cast<double>(candidate.fine_error));
+  }
+  float squared_bound(double apart, double error) const {
+    const double far = (apart * (1 - kSlack) - error * (1 + kSlack)) / catalog_.sketcher->stretch();
+    constexpr double kLeast = 1e-30;  // below, a float has no relative precision
+    const double bound = far > 0 ? std::min(far * far * (1 - 0x1p-22), 3e38) : 0.0;
+    return bound > kLeast ? static_cast<float>(bound) : 0.0F;
+  }
+  static float rounded_up(double error) {
+    constexpr auto kMost = static_cast<double>(std::numeric_limits<float>::max());
+    return std::nextafter(static_cast<float>(std::min(error, kMost)), HUGE_VALF);
   }
 
   const SketchedCatalog& catalog_;
@@ -308,7 +378,7 @@ class Search {
   std::span<const float> queries_;  // (count, D)
   int64_t k_, d_ = 0, size_ = 0, stored_ = 0, count_ = 0;
   Order order_;
-  std::vector<float> sketches_;              // (count, size)
+  std::vector<float> fine_;                  // (count, size)
   std::vector<int8_t> bytes_;                // (count, stored)
   std::vector<OfQuery> of_queries_;          // (count)
   std::vector<std::atomic<double>> limits_;  // (count), squared
@@ -330,31 +400,25 @@ int64_t nearest_by_sketch(const SketchedCatalog& catalog, std::span<const float>
   if (best.k() == 0) return 0;
   Search search(catalog, queries, options, best, pool);
   const int64_t count = search.queries(), threads = pool.threads();
-  Waiting waiting(as_size(count));
   if (threads == 1 || count >= threads * kQueriesAThread) {
+    std::vector<Waiting> waiting(as_size(count));
     const int64_t parts = std::max((count + kQueriesAtOnce - 1) / kQueriesAtOnce, std::min(threads, count));
     pool.for_each(parts, [&](int64_t i, int thread) {
-      const Range some{share(i, parts, count), share(i + 1, parts, count)};
-      Scratch& scratch = search.scratch(thread);
-      search.scan(some, 0, 1, best, waiting, scratch);
-      for (int64_t q = some.begin; q < some.end; ++q) search.settle(q, best, waiting[as_size(q)], scratch);
+      search.scan({share(i, parts, count), share(i + 1, parts, count)}, 0, 1, best, waiting,
+                  search.scratch(thread));
     });
     return search.measured();
   }
   std::vector<TopK> parts(as_size(threads), TopK(count, best.k()));
-  std::vector<Waiting> waits(as_size(threads), waiting);
   pool.for_each(threads, [&](int64_t i, int thread) {
-    search.scan({0, count}, i, threads, parts[as_size(i)], waits[as_size(i)], search.scratch(thread));
+    std::vector<Waiting> waiting(as_size(count));
+    search.scan({0, count}, i, threads, parts[as_size(i)], waiting, search.scratch(thread));
   });
-  pool.for_each(count, [&](int64_t q, int thread) {
-    std::vector<Candidate>& all = waiting[as_size(q)];
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      for (const Neighbour& neighbour : parts[i].list(q)) best.insert(q, neighbour);
-      const std::vector<Candidate>& some = waits[i][as_size(q)];
-      all.insert(all.end(), some.begin(), some.end());
+  for (TopK& part : parts) {
+    for (int64_t q = 0; q < count; ++q) {
+      for (const Neighbour& neighbour : part.list(q)) best.insert(q, neighbour);
     }
-    search.settle(q, best, all, search.scratch(thread));
-  });
+  }
   return search.measured();
 }
 

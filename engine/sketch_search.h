@@ -28,7 +28,7 @@ struct SketchSearchOptions {
 // naming a row that is measured and not finite.
 //
 // Many queries: each thread takes some of them and scans all blocks. Few: each thread takes some of the
-// blocks. Memory: Q (4 size + bytes + 64) for sketches; for each thread 2048 candidates of 16 bytes and 64
+// blocks. Memory: Q (9 size + bytes + 64) for sketches; for each thread 6,144 candidates of 16 bytes and 64
 // hits of 12 for each of at most 512 queries; with few queries (fewer than 6 a thread) also threads x Q lists
 // of k.
 int64_t nearest_by_sketch(const SketchedCatalog& catalog, std::span<const float> queries,

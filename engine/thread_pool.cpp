@@ -29,6 +29,10 @@ void ThreadPool::stop() {
 
 void ThreadPool::for_each(int64_t count, const Task& task) {
   if (count <= 0) return;
+  if (count == 1) {
+    task(0, 0);
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     task_ = &task;

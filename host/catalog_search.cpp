@@ -48,35 +48,38 @@ class SketchedCodes {
 
   const SketchFile& file() const { return *file_; }
   int64_t held_bytes() const {
-    return std::ssize(blocks_) * file_->block_bytes() + (std::ssize(sketches_) + std::ssize(codes_)) * kFloat;
+    return std::ssize(blocks_) * file_->block_bytes() + std::ssize(fine_) + std::ssize(codes_) * kFloat;
   }
 
-  // Keeps as much as fits into `spare` bytes: blocks of 8-bit sketches, then, of the first rows, sketches in
-  // float, then codes.
+  // Keeps as much as fits into `spare` bytes: blocks of sketches, then, of the first rows, fine sketches,
+  // then codes.
   void hold(const CatalogReader& catalog, int64_t spare, bool codes) {
     const int64_t blocks = std::min(file_->blocks(), spare / file_->block_bytes());
     bytes_.resize(as_size(blocks));
     for (int64_t b = 0; b < blocks; ++b) blocks_.push_back(read_block(b, bytes_[as_size(b)]));
     if (blocks < file_->blocks()) return;
     spare -= blocks * file_->block_bytes();
-    const int64_t rows = std::min(catalog.rows(), spare / (numbers_ * kFloat));
-    sketches_.resize(as_size(rows * numbers_));
-    for (int64_t r = 0; r < rows; ++r) read_sketch(r, held_sketch(r));
-    if (codes && rows == catalog.rows()) hold_codes(catalog, spare - rows * numbers_ * kFloat);
+    const int64_t rows = std::min(catalog.rows(), spare / numbers_);
+    fine_.resize(as_size(rows * numbers_));
+    for (int64_t r = 0; r < rows; ++r) {
+      read_fine(r, std::span(fine_).subspan(as_size(r * numbers_), as_size(numbers_)));
+    }
+    if (codes && rows == catalog.rows()) hold_codes(catalog, spare - rows * numbers_);
   }
 
   SketchedCatalog view() const {
     SketchedCatalog sketched;
     sketched.sketcher = &file_->plan()->sketcher;
     sketched.byte_sketcher = &file_->plan()->byte_sketcher;
+    sketched.fine_sketcher = &file_->plan()->fine_sketcher;
     sketched.rows = file_->rows();
     sketched.block = [this](int64_t index, std::vector<uint8_t>& scratch) {
       require_going_on();
       return index < std::ssize(blocks_) ? blocks_[as_size(index)] : read_block(index, scratch);
     };
-    sketched.sketch = [this](int64_t row, std::span<float> scratch) -> const float* {
-      if (row * numbers_ < std::ssize(sketches_)) return sketches_.data() + row * numbers_;
-      read_sketch(row, scratch);
+    sketched.fine = [this](int64_t row, std::span<int8_t> scratch) -> const int8_t* {
+      if (row * numbers_ < std::ssize(fine_)) return fine_.data() + row * numbers_;
+      read_fine(row, scratch);
       return scratch.data();
     };
     sketched.code = [this](int64_t row, std::span<float> scratch) -> const float* {
@@ -110,10 +113,6 @@ class SketchedCodes {
     }
   }
 
-  std::span<float> held_sketch(int64_t row) {
-    return std::span(sketches_).subspan(as_size(row * numbers_), as_size(numbers_));
-  }
-
   // What is read of the sketches is theirs alone, so is damage.
   template <class Read>
   static auto reading_sketches(const Read& read) {
@@ -127,8 +126,8 @@ class SketchedCodes {
   SketchBlock read_block(int64_t index, std::vector<uint8_t>& scratch) const {
     return reading_sketches([&] { return file_->block(index, scratch); });
   }
-  void read_sketch(int64_t row, std::span<float> sketch) const {
-    reading_sketches([&] { file_->sketch(row, sketch); });
+  void read_fine(int64_t row, std::span<int8_t> fine) const {
+    reading_sketches([&] { file_->fine(row, fine); });
   }
 
   int64_t dimension_, numbers_;  // of a code, of a sketch
@@ -136,7 +135,8 @@ class SketchedCodes {
   CodeRows rows_;
   std::vector<std::vector<uint8_t>> bytes_;  // of held blocks
   std::vector<SketchBlock> blocks_;          // held: the first ones
-  std::vector<float> sketches_, codes_;      // held: those of the first rows
+  std::vector<int8_t> fine_;                 // held: those of the first rows
+  std::vector<float> codes_;                 // held: those of the first rows
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kMostBlockRows = 4096, kLeastBlockRows = 64;
 
 // engine/sketch_search.h: candidates of each query that a thread has in hand, and their bytes.
-constexpr int64_t kQueriesAThread = 512, kWaitingBytes = int64_t{2048} * 16;
+constexpr int64_t kQueriesAThread = 512, kWaitingBytes = int64_t{3 * 2048} * 16;
 constexpr int64_t kFewQueries = 6;  // a thread; with fewer each thread has lists of its own
 constexpr int64_t kNeighbourBytes = 16, kGrowth = 2;
 
@@ -29,7 +29,7 @@ int64_t search_bytes(const SearchDemand& demand, int64_t at_once, int64_t block_
   const int64_t kept = std::min(demand.k, demand.rows) + 1;
   const int64_t lists = kGrowth * kNeighbourBytes * kept + kNeighbourBytes * kept;
   // The caller's codes, and once more where queries are put together; the query's group.
-  const int64_t query = 2 * demand.dimension * 4 + demand.sketch_numbers * 4 + 4 + lists;
+  const int64_t query = 2 * demand.dimension * 4 + 2 * demand.sketch_numbers * 4 + 4 + lists;
   const int64_t threads = demand.threads;
   const bool few = at_once < kFewQueries * threads;
   const int64_t copies = few ? threads : 0;

@@ -66,7 +66,7 @@ class BlockGatherer {
     std::vector<float> sketches(as_size(rows * plan_.sketcher.size()));
     std::vector<double> errors(as_size(rows));
     plan_.sketcher.sketch(codes_, pool_, sketches, errors);
-    file_.add(pack_sketches(sketches, errors, plan_.byte_sketcher), sketches);
+    file_.add(pack_sketches(sketches, errors, plan_.byte_sketcher, plan_.fine_sketcher));
     codes_.clear();
   }
 

@@ -22,7 +22,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie");
 
 constexpr std::array<char, 8> kMagic = {'L', 'K', 'S', 'K', 'E', 'T', 'C', 'H'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 // Far above any sketch or code that pays, and what keeps every product of sizes below within 64 bits.
 constexpr uint64_t kMostNumbers = cpu::kMostSketchBytes, kMostDimension = kMostSketchedDimension,
                    kMostRows = uint64_t{1} << 40;
@@ -51,7 +51,7 @@ struct Section {
 static_assert(sizeof(Section) == 64);
 
 struct BlockHead {
-  double error = 0, byte_error = 0;
+  double byte_error = 0, fine_error = 0;
   uint64_t rows = 0;
   std::array<unsigned char, 24> zeros{};
   Digest rest{};  // of all before it, halves and bytes
@@ -65,6 +65,7 @@ constexpr auto kRowDigestBytes = static_cast<int64_t>(sizeof(uint64_t));
 constexpr auto kHeadBytes = static_cast<int64_t>(sizeof(BlockHead));
 constexpr const char* kProjection = "projection";
 constexpr const char* kScale = "scale";
+constexpr const char* kFineScale = "fine scale";
 constexpr const char* kBlocks = "blocks";
 
 Error damaged(const std::string& path, const std::string& what) {
@@ -97,7 +98,7 @@ Digest block_digest(const BlockHead& head, std::span<const int32_t> halves, std:
       {bytes_of(head).first(offsetof(BlockHead, rest)), std::as_bytes(halves), std::as_bytes(bytes)});
 }
 
-uint64_t row_digest(std::span<const float> sketch) { return XXH3_64bits(sketch.data(), sketch.size_bytes()); }
+uint64_t row_digest(std::span<const int8_t> fine) { return XXH3_64bits(fine.data(), fine.size()); }
 
 // A fingerprint of the catalog's, as text, is hashed once more: any text will do.
 Digest codes_digest(const std::string& fingerprint) {
@@ -112,7 +113,7 @@ std::string hex(const Digest& digest) {
 
 int64_t groups_of(int64_t rows) { return (rows + cpu::kSketchGroup - 1) / cpu::kSketchGroup; }
 
-// Of a file's blocks: numbers m + 1 of a sketch, bytes n of one in 8 bits.
+// Of a file's blocks: numbers m + 1 of a sketch, bytes n of one that is scanned.
 struct BlockShape {
   int64_t numbers = 0, bytes = 0;
 
@@ -120,7 +121,7 @@ struct BlockShape {
   int64_t stored(int64_t rows) const { return halves(rows) * ((bytes + 3) / 4 * 4); }
   // Halves and bytes; a row's sketch with its checksum; all of a block.
   int64_t scanned(int64_t rows) const { return halves(rows) * kHalfBytes + stored(rows); }
-  int64_t record() const { return numbers * kFloat + kRowDigestBytes; }
+  int64_t record() const { return numbers + kRowDigestBytes; }
   int64_t all(int64_t rows) const { return kHeadBytes + scanned(rows) + rows * record(); }
   int64_t all_blocks(int64_t rows) const {
     const int64_t whole = rows / kSketchBlockRows, rest = rows % kSketchBlockRows;
@@ -222,6 +223,19 @@ ByteSketcher read_scale(const std::string& path, const RegularFile& file, const 
   return {std::move(centre), step};
 }
 
+FineSketcher read_fine_scale(const std::string& path, const RegularFile& file, const Layout& layout) {
+  std::vector<float> centre(static_cast<std::size_t>(layout.numbers())), step(centre.size());
+  const Section& place = layout.find(path, kFineScale, 2 * layout.numbers() * kFloat);
+  const auto at = static_cast<int64_t>(place.offset);
+  read_at(file.descriptor.get(), path, at, std::as_writable_bytes(std::span(centre)));
+  read_at(file.descriptor.get(), path, at + layout.numbers() * kFloat,
+          std::as_writable_bytes(std::span(step)));
+  if (digest({floats(centre), floats(step)}) != place.contents) {
+    throw damaged(path, "its fine scale does not fit its checksum");
+  }
+  return {std::move(centre), std::move(step)};
+}
+
 }  // namespace
 
 std::string sketch_folder(const std::string& catalog) { return catalog + "/sketch"; }
@@ -239,7 +253,7 @@ SketchFileWriter::SketchFileWriter(const std::string& path, const SketchPlan* pl
     const SketchProjection& projection = plan->sketcher.projection();
     const BlockShape shape{plan->sketcher.size(), plan->byte_sketcher.numbers()};
     const double step = plan->byte_sketcher.step();
-    int64_t at = kHeaderBytes + 3 * kSectionBytes;
+    int64_t at = kHeaderBytes + 4 * kSectionBytes;
     const auto add = [&](const char* name, int64_t bytes, const Digest& contents) {
       sections.push_back(section(name, at, bytes, contents));
       at += bytes;
@@ -248,6 +262,8 @@ SketchFileWriter::SketchFileWriter(const std::string& path, const SketchPlan* pl
         digest({floats(projection.mean), floats(projection.directions)}));
     add(kScale, static_cast<int64_t>(sizeof step) + shape.bytes * kFloat,
         digest({bytes_of(step), floats(plan->byte_sketcher.centre())}));
+    add(kFineScale, 2 * shape.numbers * kFloat,
+        digest({floats(plan->fine_sketcher.centre()), floats(plan->fine_sketcher.step())}));
     add(kBlocks, shape.all_blocks(rows), {});
     header.numbers = static_cast<uint64_t>(shape.numbers);
     header.bytes = static_cast<uint64_t>(shape.bytes);
@@ -263,26 +279,28 @@ SketchFileWriter::SketchFileWriter(const std::string& path, const SketchPlan* pl
   file_.write(floats(plan->sketcher.projection().directions));
   file_.write(bytes_of(step));
   file_.write(floats(plan->byte_sketcher.centre()));
+  file_.write(floats(plan->fine_sketcher.centre()));
+  file_.write(floats(plan->fine_sketcher.step()));
 }
 
-void SketchFileWriter::add(const SketchBlockStorage& block, std::span<const float> sketches) {
+void SketchFileWriter::add(const SketchBlockStorage& block) {
   BlockHead head;
-  head.error = block.error;
   head.byte_error = block.byte_error;
+  head.fine_error = block.fine_error;
   head.rows = static_cast<uint64_t>(block.rows);
   head.rest = block_digest(head, block.halves, block.bytes);
   file_.write(bytes_of(head));
   file_.write(std::as_bytes(std::span(block.halves)));
   file_.write(std::as_bytes(std::span(block.bytes)));
-  const std::size_t numbers = sketches.size() / static_cast<std::size_t>(block.rows);
+  const std::size_t numbers = block.fine.size() / static_cast<std::size_t>(block.rows);
   std::vector<std::byte> records;
   const auto append = [&](std::span<const std::byte> bytes) {
     records.insert(records.end(), bytes.begin(), bytes.end());
   };
-  for (std::size_t first = 0; first < sketches.size(); first += numbers) {
-    const auto sketch = sketches.subspan(first, numbers);
-    const uint64_t check = row_digest(sketch);
-    append(floats(sketch));
+  for (std::size_t first = 0; first < block.fine.size(); first += numbers) {
+    const auto fine = std::span(block.fine).subspan(first, numbers);
+    const uint64_t check = row_digest(fine);
+    append(std::as_bytes(fine));
     append(bytes_of(check));
   }
   file_.write(records);
@@ -298,8 +316,9 @@ SketchFile::SketchFile(const std::string& path) : path_(path), file_(open_regula
   if (layout.numbers() == 0) return;
   first_block_ = static_cast<int64_t>(layout.find(path, kBlocks, layout.shape().all_blocks(rows_)).offset);
   try {
-    plan_ = std::make_unique<SketchPlan>(
-        SketchPlan{Sketcher(read_projection(path, file_, layout)), read_scale(path, file_, layout)});
+    plan_ = std::make_unique<SketchPlan>(SketchPlan{Sketcher(read_projection(path, file_, layout)),
+                                                    read_scale(path, file_, layout),
+                                                    read_fine_scale(path, file_, layout)});
   } catch (const std::invalid_argument& error) {
     throw damaged(path, error.what());
   }
@@ -327,30 +346,30 @@ SketchBlock SketchFile::block(int64_t index, std::vector<uint8_t>& scratch) cons
   block.halves = {reinterpret_cast<const int32_t*>(scratch.data()),
                   static_cast<std::size_t>(shape.halves(rows))};
   block.bytes = std::span(scratch).subspan(block.halves.size_bytes());
-  block.error = head.error;
   block.byte_error = head.byte_error;
+  block.fine_error = head.fine_error;
   if (head.rows != static_cast<uint64_t>(rows) ||
       head.rest != block_digest(head, block.halves, block.bytes)) {
     throw damaged(path_, fmt::format("block {} does not fit its checksum", index));
   }
   // A checksum proves transport, not sense: narrower bounds would lose rows.
-  if (!(block.error >= 0 && block.byte_error >= block.error)) {
+  if (!(block.byte_error >= 0 && block.fine_error >= 0)) {
     throw damaged(path_, fmt::format("block {} has bounds that are none", index));
   }
   return block;
 }
 
-void SketchFile::sketch(int64_t row, std::span<float> sketch) const {
+void SketchFile::fine(int64_t row, std::span<int8_t> fine) const {
   const BlockShape shape = shape_of(*plan_);
   const int64_t block = row / kSketchBlockRows,
                 rows = std::min(kSketchBlockRows, rows_ - block * kSketchBlockRows);
   const int64_t start = first_block_ + block * shape.all(kSketchBlockRows) + kHeadBytes +
                         shape.scanned(rows) + row % kSketchBlockRows * shape.record();
   uint64_t check = 0;
-  read_at(file_.descriptor.get(), path_, start, std::as_writable_bytes(sketch));
-  read_at(file_.descriptor.get(), path_, start + static_cast<int64_t>(sketch.size_bytes()),
+  read_at(file_.descriptor.get(), path_, start, std::as_writable_bytes(fine));
+  read_at(file_.descriptor.get(), path_, start + static_cast<int64_t>(fine.size()),
           std::as_writable_bytes(std::span(&check, 1)));
-  if (check != row_digest(sketch)) {
+  if (check != row_digest(fine)) {
     throw damaged(path_, fmt::format("the sketch of row {} does not fit its checksum", row));
   }
 }

@@ -1,19 +1,19 @@
 // CATALOG/sketch/sketches.bin: sketches of every code of a catalog, derived from the codes and made again
 // when they change. Written block by block, read block by block: neither needs the memory of all.
 //
-// Little-endian. A header of 128 bytes: "LKSKETCH"; u32 version 1; u32 sections; u64 D; u64 rows; u64 numbers
-// of a sketch (m + 1), 0 where none pays; u64 n, of a sketch in 8 bits; XXH3-128 (16 bytes each) of the
+// Little-endian. A header of 128 bytes: "LKSKETCH"; u32 version 2; u32 sections; u64 D; u64 rows; u64 numbers
+// of a sketch (m + 1), 0 where none pays; u64 n, of one that is scanned; XXH3-128 (16 bytes each) of the
 // catalog's codes (CatalogReader::codes_fingerprint) and of the section table; zeros; XXH3-128 of all before
 // it. The section table, 64 bytes each: name (16, filled with zeros), u64 offset, u64 bytes, XXH3-128 of its
 // contents (zeros where its parts carry their own), zeros. Then the sections without gaps; a reader passes
 // over names that it does not know.
 //   projection  float32 mean (D), directions (m, D)
-//   scale       f64 step, float32 centre (n) of the 8-bit sketches (engine/sketch_bytes.h)
-//   blocks      for each 1,024 rows: f64 error, f64 byte error (engine/sketch_blocks.h), u64 rows, 24 bytes
-//   of
-//               zeros, XXH3-128 of the rest of the block; int32 halves (groups, 64), u8 bytes (groups,
-//               stored / 4, 64, 4); groups = ceil(rows / 64), stored = n up to a multiple of 4. Then, for
-//               each row, its sketch (m + 1) in float32 and the XXH3-64 of these bytes
+//   scale       f64 step, float32 centre (n) of the scanned sketches (engine/sketch_bytes.h)
+//   fine scale  float32 centre (m + 1), step (m + 1) of the fine ones (engine/sketch_fine.h)
+//   blocks      for each 1,024 rows: f64 byte error, f64 fine error (engine/sketch_blocks.h), u64 rows, 24
+//               bytes of zeros, XXH3-128 of the rest of the block; int32 halves (groups, 64), u8 bytes
+//               (groups, stored / 4, 64, 4); groups = ceil(rows / 64), stored = n up to a multiple of 4.
+//               Then, for each row, its fine sketch (m + 1) in int8 and the XXH3-64 of these bytes
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ class SketchFileWriter {
   // plan: null where no sketch pays; then there are no blocks. fingerprint: of the codes.
   SketchFileWriter(const std::string& path, const SketchPlan* plan, int64_t dimension, int64_t rows,
                    const std::string& fingerprint);
-  // Blocks in order; sketches (rows, m + 1) of the block.
-  void add(const SketchBlockStorage& block, std::span<const float> sketches);
+  // Blocks in order.
+  void add(const SketchBlockStorage& block);
   void commit();
 
  private:
@@ -64,8 +64,8 @@ class SketchFile {
   // Reads and checks a block into `scratch`; valid until scratch changes. Throws E_DAMAGED. Any thread.
   SketchBlock block(int64_t index, std::vector<uint8_t>& scratch) const;
 
-  // Reads and checks a row's sketch (m + 1) into `sketch`. Throws E_DAMAGED. Any thread.
-  void sketch(int64_t row, std::span<float> sketch) const;
+  // Reads and checks a row's fine sketch (m + 1) into `fine`. Throws E_DAMAGED. Any thread.
+  void fine(int64_t row, std::span<int8_t> fine) const;
 
  private:
   std::string path_;

@@ -143,8 +143,8 @@ std::vector<std::string> verify_sketches(const CatalogReader& catalog) {
   if (file.plan() != nullptr) {
     std::vector<uint8_t> scratch;
     for (int64_t block = 0; block < file.blocks(); ++block) file.block(block, scratch);
-    std::vector<float> sketch(static_cast<std::size_t>(file.plan()->sketcher.size()));
-    for (int64_t row = 0; row < file.rows(); ++row) file.sketch(row, sketch);
+    std::vector<int8_t> fine(static_cast<std::size_t>(file.plan()->sketcher.size()));
+    for (int64_t row = 0; row < file.rows(); ++row) file.fine(row, fine);
   }
   std::string why;
   if (!open_sketches(catalog, &why))

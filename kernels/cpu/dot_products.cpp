@@ -110,6 +110,14 @@ void DotsOfDoubles(const double* queries, int64_t query_count, const double* row
   Dots<double>(queries, query_count, rows, row_count, dimension, dots);
 }
 
+// Most roundings on a product's way into its sum: its own, a lane's additions in a piece and its tail, those
+// of the lanes in any order, and of the pieces.
+int64_t RoundingsOfFloats(int64_t dimension) {
+  const int64_t in_lane = (std::min(dimension, kPiece<float>) + kLanes<float> - 1) / kLanes<float>;
+  const int64_t pieces = (dimension + kPiece<float> - 1) / kPiece<float>;
+  return 1 + in_lane + kLanes<float> + pieces;
+}
+
 }  // namespace lookalike::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -118,6 +126,7 @@ namespace lookalike::cpu {
 
 HWY_EXPORT(DotsOfFloats);
 HWY_EXPORT(DotsOfDoubles);
+HWY_EXPORT(RoundingsOfFloats);
 
 void dot_products(const float* queries, int64_t query_count, const float* rows, int64_t row_count,
                   int64_t dimension, float* dots) {
@@ -130,12 +139,12 @@ void dot_products(const double* queries, int64_t query_count, const double* rows
 }
 
 double dot_product_error(int64_t dimension, double lengths) {
-  // Any order of summation has at most `dimension` roundings on the way of a product, each of 2^-24, and they
-  // are of sums that Cauchy and Schwarz hold under `lengths`. 1.01 covers their higher powers up to 80,000
-  // elements. A product below the normal range loses at most 2^-126, even where such are flushed to zero.
+  // Each rounding is by 2^-24 of a sum of absolute products at most, which Cauchy and Schwarz hold under
+  // `lengths`. 1.01 covers their higher powers. A product below the normal range loses at most 2^-126, even
+  // where such are flushed to zero.
   if (!(lengths < 1e38)) return std::numeric_limits<double>::infinity();
-  const double n = static_cast<double>(dimension + 1);
-  return 1.01 * n * 0x1p-24 * lengths + 2 * n * 0x1p-126;
+  const auto roundings = static_cast<double>(HWY_DYNAMIC_DISPATCH(RoundingsOfFloats)(dimension));
+  return 1.01 * roundings * 0x1p-24 * lengths + 2 * static_cast<double>(dimension + 1) * 0x1p-126;
 }
 
 }  // namespace lookalike::cpu

@@ -17,7 +17,8 @@ void dot_products(const double* queries, int64_t query_count, const double* rows
                   int64_t dimension, double* dots);
 
 // Of the float32 ones: |computed - exact dot product| <= this, for vectors whose lengths multiply to
-// `lengths`; infinite where float might overflow on the way.
+// `lengths`; infinite where float might overflow on the way. Not the same on every instruction set: the more
+// lanes, the fewer roundings.
 double dot_product_error(int64_t dimension, double lengths);
 
 }  // namespace lookalike::cpu

@@ -137,8 +137,8 @@ TEST(PackSketches, ScoresAreDistances) {
   // The sketches' own errors come on top.
   std::vector<double> errors(placed.errors.size(), 0.25);
   errors[7] = 0.5;
-  const SketchBlockStorage block = pack_sketches(c.rows, errors, sketcher);
-  EXPECT_EQ(block.error, 0.5);
+  const SketchBlockStorage block = pack_sketches(c.rows, errors, sketcher, fit_fine_sketcher(c.rows, c.size));
+  EXPECT_GE(block.fine_error, 0.5);
   EXPECT_GE(block.byte_error, 0.5 + placed.errors[7]);
   const int64_t stored = sketcher.stored();
   const std::vector<int32_t> all(1, std::numeric_limits<int32_t>::min());

@@ -12,7 +12,10 @@ namespace lookalike::test {
 class MemoryCatalog {
  public:
   MemoryCatalog(std::vector<float> codes, SketchProjection projection, int64_t bytes = 128)
-      : codes_(std::move(codes)), sketcher_(std::move(projection)), byte_sketcher_({0}, 1) {
+      : codes_(std::move(codes)),
+        sketcher_(std::move(projection)),
+        byte_sketcher_({0}, 1),
+        fine_sketcher_({0}, {1}) {
     const int64_t d = sketcher_.projection().dimension;
     const int64_t rows = std::ssize(codes_) / d;
     ThreadPool pool(1);
@@ -21,6 +24,7 @@ class MemoryCatalog {
     sketcher_.sketch(codes_, pool, sketches_, errors_);
     const std::vector<float> origin(static_cast<std::size_t>(sketcher_.size()));
     byte_sketcher_ = fit_byte_sketcher(rows > 0 ? sketches_ : origin, sketcher_.size(), bytes);
+    fine_sketcher_ = fit_fine_sketcher(rows > 0 ? sketches_ : origin, sketcher_.size());
     pack();
   }
 
@@ -29,17 +33,23 @@ class MemoryCatalog {
     byte_sketcher_ = byte_sketcher;
     pack();
   }
+  void use(const FineSketcher& fine_sketcher) {
+    fine_sketcher_ = fine_sketcher;
+    pack();
+  }
 
   SketchedCatalog view() const {
     SketchedCatalog catalog;
     catalog.sketcher = &sketcher_;
     catalog.byte_sketcher = &byte_sketcher_;
+    catalog.fine_sketcher = &fine_sketcher_;
     catalog.rows = std::ssize(codes_) / sketcher_.projection().dimension;
     catalog.block = [this](int64_t block, std::vector<uint8_t>&) {
       return blocks_[static_cast<std::size_t>(block)].view();
     };
-    catalog.sketch = [this](int64_t row, std::span<float>) {
-      return sketches_.data() + row * sketcher_.size();
+    catalog.fine = [this](int64_t row, std::span<int8_t>) {
+      const SketchBlockStorage& block = blocks_[static_cast<std::size_t>(row / kSketchBlockRows)];
+      return block.fine.data() + row % kSketchBlockRows * sketcher_.size();
     };
     catalog.code = [this](int64_t row, std::span<float>) {
       return codes_.data() + row * sketcher_.projection().dimension;
@@ -60,13 +70,14 @@ class MemoryCatalog {
           std::span(sketches_).subspan(static_cast<std::size_t>(first * size),
                                        static_cast<std::size_t>(count * size)),
           std::span(errors_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
-          byte_sketcher_));
+          byte_sketcher_, fine_sketcher_));
     }
   }
 
   std::vector<float> codes_;
   Sketcher sketcher_;
   ByteSketcher byte_sketcher_;
+  FineSketcher fine_sketcher_;
   std::vector<float> sketches_;
   std::vector<double> errors_;
   std::vector<SketchBlockStorage> blocks_;

@@ -75,6 +75,12 @@ inline bool sketch_search_is_exact(std::span<const uint8_t> input) {
     const std::vector<float> centre(static_cast<std::size_t>(byte_numbers), bytes.number());
     catalog.use(ByteSketcher(centre, std::max(1e-30, std::abs(static_cast<double>(bytes.number())))));
   }
+  if (bytes.byte() < 100) {
+    std::vector<float> centre(static_cast<std::size_t>(components + 1)), step(centre.size());
+    for (float& value : centre) value = bytes.number();
+    for (float& value : step) value = std::min(0x1p120F, std::abs(bytes.number()));
+    catalog.use(FineSketcher(centre, step));
+  }
   const auto queries = std::span<const float>(all).subspan(split);
   std::vector<int32_t> row_groups, query_groups;
   if (bytes.byte() < 60) {

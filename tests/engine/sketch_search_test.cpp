@@ -222,6 +222,24 @@ TEST(NearestBySketch, RoundingToBytesLosesNoRow) {
   }
 }
 
+TEST(NearestBySketch, RoundingOfFineSketchesLosesNoRow) {
+  Case c = {"line", {}, 2, 1};
+  test::Random random(4);
+  for (int64_t r = 0; r < 3000; ++r) {
+    c.rows.insert(c.rows.end(), {static_cast<float>(random.between(-100, 100)), 0.0F});
+  }
+  test::MemoryCatalog catalog(c.rows, {2, Rows(2, 0.0F), {1.0F, 0.0F}});
+  const Rows queries(c.rows.begin(), c.rows.begin() + 2 * 200);
+  // So coarse that the scan lets all through.
+  catalog.use(ByteSketcher({0.0F, 0.0F}, 1000));
+  for (const float step : {0.0F, 0.2F, 1.0F, 7.0F}) {
+    catalog.use(FineSketcher({0.0F, 0.0F}, {step, step}));
+    for (const int64_t k : {2, 5}) {
+      ASSERT_EQ(find(catalog.view(), queries, k, 1, 200).lists, brute_force(c, queries, k)) << step;
+    }
+  }
+}
+
 // On a line, codes are multiples of u from 960 on, sketches 100 more, where floats are 2 u apart: even
 // multiples are kept, odd ones move by u. Of two rows as near as one another the one that seems farther is
 // the first.
@@ -272,9 +290,9 @@ TEST(NearestBySketch, RowsOutOfTheOrdinarySpoilNoOthers) {
   const SketchedCatalog view = catalog.view();
   int64_t compared = 0;
   SketchedCatalog counted = view;
-  counted.sketch = [&](int64_t row, std::span<float> scratch) {
+  counted.fine = [&](int64_t row, std::span<int8_t> scratch) {
     ++compared;
-    return view.sketch(row, scratch);
+    return view.fine(row, scratch);
   };
   EXPECT_EQ(find(counted, queries, 10, 1, 100).lists, brute_force(c, queries, 10));
   EXPECT_LT(compared, 100 * 5000 / 4) << "of 500,000";

@@ -11,6 +11,7 @@
 #include "tests/reference/distance.h"
 #include "tests/reference/sketch.h"
 #include "tests/support/inputs.h"
+#include "tests/support/targets.h"
 
 namespace lookalike {
 namespace {
@@ -81,13 +82,18 @@ struct Sketched {
   }
 };
 
-Sketched sketch_all(const Sketcher& sketcher, std::span<const float> rows, int threads) {
+Sketched sketch_all(const Sketcher& sketcher, std::span<const float> rows, int threads,
+                    bool as_queries = false) {
   ThreadPool pool(threads);
   Sketched result;
   result.size = sketcher.size();
   result.errors.assign(rows.size() / static_cast<std::size_t>(sketcher.projection().dimension), -1.0);
   result.sketches.assign(result.errors.size() * static_cast<std::size_t>(result.size), -7.0F);
-  sketcher.sketch(rows, pool, result.sketches, result.errors);
+  if (as_queries) {
+    sketcher.sketch_queries(rows, pool, result.sketches, result.errors);
+  } else {
+    sketcher.sketch(rows, pool, result.sketches, result.errors);
+  }
   return result;
 }
 
@@ -101,8 +107,8 @@ std::span<const float> row_of(const Case& c, std::size_t row) {
   return std::span(c.rows).subspan(row * d, d);
 }
 
-void expect_reference(const Case& c, const Sketcher& sketcher) {
-  const Sketched got = sketch_all(sketcher, c.rows, 2);
+void expect_reference(const Case& c, const Sketcher& sketcher, bool as_queries) {
+  const Sketched got = sketch_all(sketcher, c.rows, 2, as_queries);
   for (std::size_t r = 0; r < got.errors.size(); ++r) {
     if (std::isinf(got.errors[r])) continue;
     const auto exact =
@@ -118,10 +124,35 @@ void expect_reference(const Case& c, const Sketcher& sketcher) {
 
 TEST(Sketcher, StoresTheReferenceSketchWithinItsError) {
   for (const Case& c : cases()) {
-    SketchProjection projection = fitted(c);
-    expect_reference(c, Sketcher(projection));
-    for (float& value : projection.directions) value *= 1.01F;
-    expect_reference(c, Sketcher(projection));
+    const SketchProjection projection = fitted(c);
+    for (const bool as_queries : {false, true}) {
+      expect_reference(c, Sketcher(projection), as_queries);
+      SketchProjection longer = projection;
+      for (float& value : longer.directions) value *= 1.01F;
+      expect_reference(c, Sketcher(longer), as_queries);
+    }
+  }
+}
+
+class QuerySketches : public test::TargetTest {};
+
+TEST_P(QuerySketches, AreWithinTheirErrorsOfTheReference) {
+  for (const Case& c : cases()) expect_reference(c, Sketcher(fitted(c)), true);
+}
+LOOKALIKE_FOR_EACH_TARGET(QuerySketches);
+
+// The roundings of a dot product of D = 2,888 on four lanes are 265; of these 2^-24, sqrt(m) times, and what
+// the length of the rest makes of it.
+TEST(Sketcher, ErrorsOfQueriesAreThoseOfFloatAndNotMuchMore) {
+  for (const Case& c : cases()) {
+    const std::string name = c.name;
+    if (name != "random" && name != "codes" && name != "large") continue;
+    const Sketched got = sketch_all(Sketcher(fitted(c)), c.rows, 1, true);
+    for (std::size_t r = 0; r < got.errors.size(); ++r) {
+      Extended square = 0;
+      for (const float value : got.of(r)) square += Extended{value} * Extended{value};
+      ASSERT_LE(Extended{got.errors[r]}, 1e-2L * std::sqrt(square)) << c.name << ", row " << r;
+    }
   }
 }
 
@@ -195,9 +226,11 @@ TEST(Sketcher, KnowsNothingOfACodeThatIsNotFinite) {
   for (const float value : {std::nanf(""), HUGE_VALF}) {
     Rows row(c.rows.begin(), c.rows.begin() + c.dimension);
     row[5] = value;
-    const Sketched got = sketch_all(sketcher, row, 1);
-    EXPECT_TRUE(std::isinf(got.errors[0]));
-    for (const float number : got.sketches) EXPECT_EQ(number, 0.0F);
+    for (const bool as_queries : {false, true}) {
+      const Sketched got = sketch_all(sketcher, row, 1, as_queries);
+      EXPECT_TRUE(std::isinf(got.errors[0]));
+      for (const float number : got.sketches) EXPECT_EQ(number, 0.0F);
+    }
   }
 }
 
@@ -218,13 +251,18 @@ TEST(Sketcher, SameBytesForAnyThreadsAndAnyCount) {
   ASSERT_EQ(one.directions, three.directions);
   ASSERT_EQ(one.mean, three.mean);
   const Sketcher sketcher(one);
-  const Sketched all = sketch_all(sketcher, c.rows, 1), again = sketch_all(sketcher, c.rows, 3);
-  EXPECT_EQ(all.sketches, again.sketches);
-  EXPECT_EQ(all.errors, again.errors);
-  for (const std::size_t r : {0U, 1U, 30U, 59U}) {
-    const Sketched alone = sketch_all(sketcher, row_of(c, r), 1);
-    EXPECT_TRUE(std::equal(alone.sketches.begin(), alone.sketches.end(), all.of(r).begin()));
-    EXPECT_EQ(alone.errors[0], all.errors[r]);
+  for (const bool as_queries : {false, true}) {
+    const Sketched all = sketch_all(sketcher, c.rows, 1, as_queries);
+    const Sketched again = sketch_all(sketcher, c.rows, 3, as_queries);
+    EXPECT_EQ(all.sketches, again.sketches);
+    EXPECT_EQ(all.errors, again.errors);
+    for (const std::size_t r : {0U, 1U, 30U, 59U}) {
+      for (const int threads : {1, 3}) {
+        const Sketched alone = sketch_all(sketcher, row_of(c, r), threads, as_queries);
+        EXPECT_TRUE(std::equal(alone.sketches.begin(), alone.sketches.end(), all.of(r).begin()));
+        EXPECT_EQ(alone.errors[0], all.errors[r]);
+      }
+    }
   }
 }
 

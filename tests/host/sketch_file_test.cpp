@@ -38,15 +38,15 @@ class SketchFileTest : public ScratchTest {
     const SketchFile file(sketch_path(at("c")));
     std::vector<uint8_t> scratch;
     for (int64_t b = 0; b < file.blocks(); ++b) file.block(b, scratch);
-    std::vector<float> sketch(static_cast<std::size_t>(file.plan()->sketcher.size()));
-    for (int64_t row = 0; row < file.rows(); ++row) file.sketch(row, sketch);
+    std::vector<int8_t> fine(static_cast<std::size_t>(file.plan()->sketcher.size()));
+    for (int64_t row = 0; row < file.rows(); ++row) file.fine(row, fine);
   }
   // Where the blocks begin in the file.
   std::size_t first_block() {
     const SketchFile file(sketch_path(at("c")));
     const auto numbers = static_cast<std::size_t>(file.plan()->sketcher.size());
     const auto bytes = static_cast<std::size_t>(file.plan()->byte_sketcher.numbers());
-    return 128 + 3 * 64 + kCodeLength * 4 * numbers + 8 + 4 * bytes;
+    return 128 + 4 * 64 + kCodeLength * 4 * numbers + 8 + 4 * bytes + 8 * numbers;
   }
 
   // The table, and what was said about sketches.
@@ -224,7 +224,7 @@ TEST_F(SketchFileTest, SizesThatNoCatalogHasAreRefused) {
   const auto with_table = [&](const std::function<void(std::string&)>& change) {
     std::string changed = whole;
     change(changed);
-    seal(changed, 128, 192, 64);
+    seal(changed, 128, 256, 64);
     seal(changed, 0, 112, 112);
     overwrite(changed);
     expect_error(ExitCode::kDamaged, "sketches.bin", [&] { read_all(); });

@@ -72,6 +72,18 @@ inline std::vector<Extended> clipped_sketch(std::span<const float> sketch, std::
   return numbers;
 }
 
+// f(sketch), engine/sketch_fine.h: each number from its centre, held within 127 of its steps, which brings no
+// two points farther from one another.
+inline std::vector<Extended> held_sketch(std::span<const float> sketch, std::span<const float> centre,
+                                         std::span<const float> step) {
+  std::vector<Extended> numbers;
+  for (std::size_t i = 0; i < sketch.size(); ++i) {
+    const Extended apart = Extended{sketch[i]} - Extended{centre[i]}, reach = 127 * Extended{step[i]};
+    numbers.push_back(std::min(std::max(apart, -reach), reach));
+  }
+  return numbers;
+}
+
 template <class Number>
 Extended sketch_distance(std::span<const Number> a, std::span<const Number> b) {
   Extended sum = 0;
