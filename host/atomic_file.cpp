@@ -131,18 +131,22 @@ void AtomicFile::overwrite(int64_t offset, std::span<const std::byte> bytes) {
 
 void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
-void AtomicFile::commit() {
+void AtomicFile::flush() {
   // What was reserved but not written goes back.
   const off_t written = ::lseek(descriptor_, 0, SEEK_CUR);
   if (written < 0 || ::ftruncate(descriptor_, written) != 0) throw file_error("write", path_, errno);
   // A second fsync after a failed one may report success for lost data: any failure ends here.
   if (::fsync(descriptor_) != 0) throw file_error("flush", path_, errno, written);
+}
+
+void AtomicFile::commit() {
+  flush();
   // Still held when it is renamed, though a close that fails has to be known before.
   const FileDescriptor held(::dup(descriptor_));
   if (held.get() < 0) throw file_error("close", path_, errno);
   // After EINTR the descriptor is closed on Linux, and its data is already flushed.
   const int descriptor = std::exchange(descriptor_, -1);
-  if (::close(descriptor) != 0 && errno != EINTR) throw file_error("close", path_, errno, written);
+  if (::close(descriptor) != 0 && errno != EINTR) throw file_error("close", path_, errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw file_error("publish", path_, errno);
   temporary_.clear();
   flush_folder(folder_of(path_));

@@ -25,6 +25,8 @@ class AtomicFile {
   void overwrite(int64_t offset, std::span<const std::byte> bytes);
   // Open for reading too, until commit().
   int descriptor() const { return descriptor_; }
+  // What of commit() can run out of space: the bytes are on the disk.
+  void flush();
   void commit();
 
  private:

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include "host/bytes_text.h"
 #include "host/catalog_checks.h"
 #include "host/csv.h"
+#include "host/files.h"
 #include "host/interrupt.h"
 #include "host/npy.h"
 #include "host/result_output.h"
@@ -135,6 +137,16 @@ void write_ids(const CatalogReader& catalog, const std::string& path, ResultOutp
   });
 }
 
+// Two files cannot change places at once. Cut off between them, a run leaves codes without ids, old or new,
+// which import-codes and people notice; never codes beside ids of others.
+void remove_ids(const std::string& path) {
+  if (::unlink(path.c_str()) != 0) {
+    if (errno == ENOENT) return;
+    throw file_error("replace", path, errno);
+  }
+  flush_folder(folder_of(path));
+}
+
 // A name of one table, as it stands in the file: a control character could leave its comment.
 void check_table(const std::string& table) {
   const bool plain = std::ranges::none_of(table, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
@@ -200,7 +212,7 @@ int run_export(const ExportCommandOptions& options) {
   if (options.ids == "-" || (!options.ids.empty() && options.ids == options.output)) {
     throw usage_error("--ids is '" + options.ids + "', take a file of its own");
   }
-  // Both before the work, and both published at its end.
+  // Both before the work, and both published at its end; see remove_ids.
   ResultOutput output(options.output);
   std::optional<ResultOutput> ids;
   if (!options.ids.empty()) ids.emplace(options.ids);
@@ -219,6 +231,11 @@ int run_export(const ExportCommandOptions& options) {
   if (!whole) {
     progress.message(output.stopped_text(stop_signal()));
     throw Interrupted(stop_signal());
+  }
+  if (ids && output.is_file()) {
+    output.flush();
+    ids->flush();
+    remove_ids(options.ids);
   }
   output.commit();
   if (ids) ids->commit();

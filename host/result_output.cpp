@@ -16,6 +16,10 @@ ResultOutput::ResultOutput(const std::string& path) : path_(path) {
 
 void ResultOutput::write(std::string_view bytes) { file_ ? file_->write(bytes) : print_output(bytes); }
 
+void ResultOutput::flush() {
+  if (file_) file_->flush();
+}
+
 void ResultOutput::commit() {
   if (file_) file_->commit();
 }

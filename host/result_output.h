@@ -16,6 +16,7 @@ class ResultOutput {
 
   bool is_file() const { return file_.has_value(); }
   void write(std::string_view bytes);  // errors as those of AtomicFile and print_output
+  void flush();                        // what of commit() can run out of space
   void commit();                       // publishes the file
 
   // "stopped by SIGINT, table.csv is as it was"
