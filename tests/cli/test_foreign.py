@@ -207,6 +207,19 @@ class ForeignTest(shop.CommandTest):
         self.assertEqual(numpy.array([row[2] for row in table], dtype=numpy.float32).tolist(),
                          codes[:, 0].astype(numpy.float32).tolist())
 
+    def test_a_large_catalog_without_sketches_says_so(self):
+        for rows, says in ((8191, False), (8192, True)):
+            self.write("large.npy", random_codes(rows=rows, numbers=2))
+            (self.root / "large.txt").write_text("".join(f"{i}\n" for i in range(rows)))
+            catalog = self.root / f"large_{rows}"
+            self.assertEqual(self.imported("large.npy", "-o", catalog, ids="large.txt").returncode, 0)
+            for words in (("search", "0"), ("recommend", "-o", self.root / "large.csv", "-k", "1")):
+                done = shop.run(*words, "-c", catalog, text=True)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(f"lookalike index -c {catalog} makes sketches" in done.stderr, says, done.stderr)
+        self.assertEqual(shop.run("index", "-c", catalog).returncode, 0)
+        self.assertNotIn("warning", shop.run("search", "0", "-c", catalog, text=True).stderr)
+
     def test_windows_line_ends(self):
         (self.root / "dos.txt").write_bytes("\r\n".join(self.ids).encode() + b"\r\n")
         self.assertEqual(self.imported("codes.npy", "-o", self.root / "dos", ids="dos.txt").returncode, 0)

@@ -8,16 +8,20 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from shop import PROGRAM, CommandTest, train, write_png
+import numpy
+
+from shop import PROGRAM, CommandTest, run, train, write_png
 
 
-def peak_memory(*words):
-    """Bytes that the program had in memory at most. Its own process asks, and starts nothing else before."""
+def peak_memory(*words, output=None):
+    """Bytes that the program had in memory at most. Its own process asks, and starts nothing else before. What
+    it prints goes to the file `output`, where there is one."""
     script = ("import resource, subprocess, sys\n"
-              "done = subprocess.run(sys.argv[1:], check=False)\n"
+              "out = open(sys.argv[1], 'wb') if sys.argv[1] else None\n"
+              "done = subprocess.run(sys.argv[2:], stdout=out, check=False)\n"
               "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)\n"
               "sys.exit(done.returncode)\n")
-    done = subprocess.run([sys.executable, "-c", script, PROGRAM, *map(str, words)], capture_output=True,
+    done = subprocess.run([sys.executable, "-c", script, output or "", PROGRAM, *map(str, words)], capture_output=True,
                           text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise AssertionError(done.stderr)
@@ -48,6 +52,27 @@ class Encode(CommandTest):
             small, large = peaks
             self.assertLess(large, 300e6)
             self.assertLess(large, 1.1 * small, f"{small / 1e6:.1f} MB for 1,000 photos, {large / 1e6:.1f} for 8,192")
+
+
+@unittest.skipIf(os.environ.get("LOOKALIKE_SANITIZE"), "a sanitizer keeps what is freed")
+class Search(CommandTest):
+    """All neighbours of some: lists as long as the catalog, and codes of 96 MB."""
+
+    def test_every_neighbour_within_the_budget(self):
+        rows, numbers, asked = 12_000, 2000, 25
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            codes = numpy.random.default_rng(1).normal(size=(rows, numbers)).astype(numpy.float32)
+            numpy.save(place / "x.npy", codes)
+            (place / "ids.txt").write_text("".join(f"{i}\n" for i in range(rows)), encoding="utf-8")
+            done = run("import-codes", place / "x.npy", "--ids", place / "ids.txt", "-o", place / "catalog", "-q")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            peak = peak_memory("search", *range(asked), "-c", place / "catalog", "-k", "all", "--json", "--memory", "60M",
+                               "--threads", "2", output=place / "found")
+            self.assertLess(peak, 60 << 20)
+            with open(place / "found", "rb") as found:
+                lines = [line.count(b'"rank"') for line in found]
+            self.assertEqual(lines, [rows - 1] * asked)
 
 
 if __name__ == "__main__":

@@ -279,6 +279,19 @@ TEST(TopKLists, HoldTheSmallestInAnyOrderOfArrival) {
   EXPECT_TRUE(none.list(0).empty());
 }
 
+TEST(TopKLists, HoldNothingBeyondTheirRadius) {
+  TopK best(1, 2, 5.0);
+  EXPECT_EQ(best.limit(0), 5.0);
+  best.insert(0, {std::nextafter(5.0, 6.0), 1});
+  best.insert(0, {INFINITY, 2});
+  EXPECT_TRUE(best.list(0).empty());
+  best.insert(0, {5.0, 3});
+  EXPECT_EQ(best.limit(0), 5.0);
+  best.insert(0, {4.0, 4});
+  best.insert(0, {std::nextafter(5.0, 6.0), 0});
+  EXPECT_EQ(best.take(0), (std::vector<Neighbour>{{4.0, 4}, {5.0, 3}}));
+}
+
 // Only searches.
 class SearchOnly : public Device {
  public:
