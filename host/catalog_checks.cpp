@@ -12,6 +12,11 @@ void require_items(const CatalogReader& catalog) {
     throw no_input_error(catalog.folder() + " has no photo yet, run encode to its end");
 }
 
+void require_finished(const CatalogReader& catalog) {
+  if (!catalog.complete())
+    throw no_input_error(catalog.folder() + " is not finished, run encode to its end first");
+}
+
 std::string unfinished_warning(const CatalogReader& catalog, const char* done) {
   if (catalog.complete()) return {};
   return fmt::format("warning: {} is not finished, {} of {} photos are {}", catalog.folder(),

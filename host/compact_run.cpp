@@ -24,11 +24,8 @@ bool compact_is_fresh(const CatalogReader& catalog, int64_t numbers) {
 }
 
 void require_compactable(const CatalogReader& catalog, int64_t numbers) {
-  const std::string& folder = catalog.folder();
   require_items(catalog);
-  if (!catalog.complete()) {
-    throw usage_error(folder + " is not finished, run encode to its end before lookalike compact");
-  }
+  require_finished(catalog);
   if (numbers < 1 || numbers > catalog.dimension()) {
     throw usage_error(
         fmt::format("--compact is {}, take 1 to {}, the numbers of a code", numbers, catalog.dimension()));

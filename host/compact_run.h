@@ -11,8 +11,8 @@
 
 namespace lookalike {
 
-// Throws E_USAGE for more numbers than the codes have or a catalog that is not finished, E_NO_INPUT for one
-// without a row.
+// Throws E_USAGE for more numbers than the codes have, E_NO_INPUT for a catalog that is not finished or has
+// no row.
 void require_compactable(const CatalogReader& catalog, int64_t numbers);
 
 // Of `numbers` each, under the catalog's lock, which the caller holds. Returns what was made, in a line to be

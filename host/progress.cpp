@@ -134,8 +134,8 @@ void Progress::print(int64_t done, const std::string& note) {
   const double per_second = rate();
   const double left = per_second > 0 ? static_cast<double>(total_ - done) / per_second : NAN;
   if (style_ == ProgressStyle::kJson) {
-    nlohmann::json line = {
-        {"task", task_}, {"done", done}, {"total", total_}, {"images_per_second", per_second}};
+    const std::string speed = (unit_ == "img" ? "images" : unit_) + "_per_second";
+    nlohmann::json line = {{"task", task_}, {"done", done}, {"total", total_}, {speed, per_second}};
     if (std::isfinite(left)) line["seconds_left"] = left;
     if (resumed_ > 0) line["resumed"] = resumed_;
     if (!note.empty()) line["note"] = printable(note);

@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "host/atomic_file.h"
 #include "host/catalog.h"
+#include "host/catalog_checks.h"
 #include "host/command_line.h"
 #include "host/commands/flags.h"
 #include "host/interrupt.h"
@@ -40,9 +41,7 @@ int run_index(const IndexCommandOptions& options) {
   { const CatalogReader there(options.catalog); }  // before a lock would make the folder
   const FolderLock lock(options.catalog);
   const CatalogReader catalog(options.catalog);
-  if (!catalog.complete()) {
-    throw no_input_error(options.catalog + " is not finished, run encode to its end first");
-  }
+  require_finished(catalog);
   Progress progress(talk, "index", catalog.rows());
   const SketchReport made = make_sketches(catalog, options.threads, true, progress);
   switch (made.outcome) {

@@ -220,6 +220,16 @@ class ForeignTest(shop.CommandTest):
         self.assertEqual(shop.run("index", "-c", catalog).returncode, 0)
         self.assertNotIn("warning", shop.run("search", "0", "-c", catalog, text=True).stderr)
 
+    def test_progress_counts_codes(self):
+        done = shop.run("recommend", "-c", self.catalog, "-o", self.root / "progress.csv", "--progress", "json", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+        told = [line for line in lines if "total" in line]
+        self.assertTrue(told)
+        for line in told:
+            self.assertIn("codes_per_second", line)
+            self.assertNotIn("images_per_second", line)
+
     def test_windows_line_ends(self):
         (self.root / "dos.txt").write_bytes("\r\n".join(self.ids).encode() + b"\r\n")
         self.assertEqual(self.imported("codes.npy", "-o", self.root / "dos", ids="dos.txt").returncode, 0)
