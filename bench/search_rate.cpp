@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::string catalog;
-  int64_t k = 10, rows = 0, numbers = 256, bytes = 0;
+  int64_t k = 10, rows = 0, numbers = 384, bytes = 0;
   int threads = 0;
 };
 
@@ -57,7 +57,7 @@ struct Sketched {
 };
 
 Sketched build(const std::vector<float>& codes, const Options& options, ThreadPool& pool) {
-  constexpr int64_t kSample = 4096;
+  constexpr int64_t kSample = 2048;  // as host/sketch_build
   const int64_t rows = std::ssize(codes) / kCodeLength;
   std::vector<float> sample;
   for (int64_t i = 0; i < std::min(kSample, rows); ++i) {
@@ -76,7 +76,7 @@ Sketched build(const std::vector<float>& codes, const Options& options, ThreadPo
     const int64_t count = std::min(kSketchBlockRows, rows - first);
     const auto some = std::span(sketches).first(static_cast<std::size_t>(count * size));
     const auto errors_of_some = std::span(errors).first(static_cast<std::size_t>(count));
-    sketched.plan->sketcher.sketch(some_codes(codes, first, count), pool, some, errors_of_some);
+    sketch_block(sketched.plan->sketcher, some_codes(codes, first, count), pool, some, errors_of_some);
     SketchBlockStorage block =
         pack_sketches(some, errors_of_some, sketched.plan->byte_sketcher, sketched.plan->fine_sketcher);
     sketched.fine.insert(sketched.fine.end(), block.fine.begin(), block.fine.end());

@@ -7,6 +7,22 @@
 
 namespace lookalike {
 
+void sketch_block(const Sketcher& sketcher, std::span<const float> codes, ThreadPool& pool,
+                  std::span<float> sketches, std::span<double> errors) {
+  constexpr double kOrdinary = 8;  // times the median
+  sketcher.sketch_queries(codes, pool, sketches, errors);
+  if (errors.empty()) return;
+  std::vector<double> sorted(errors.begin(), errors.end());
+  const auto middle = sorted.begin() + std::ssize(sorted) / 2;
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  const double most = *middle * kOrdinary;
+  const std::size_t d = codes.size() / errors.size(), size = sketches.size() / errors.size();
+  for (std::size_t r = 0; r < errors.size(); ++r) {
+    if (errors[r] <= most) continue;
+    sketcher.sketch(codes.subspan(r * d, d), pool, sketches.subspan(r * size, size), errors.subspan(r, 1));
+  }
+}
+
 SketchBlockStorage pack_sketches(std::span<const float> sketches, std::span<const double> errors,
                                  const ByteSketcher& byte_sketcher, const FineSketcher& fine_sketcher) {
   constexpr int64_t kGroup = cpu::kSketchGroup;

@@ -36,7 +36,13 @@ struct SketchBlockStorage {
   SketchBlock view() const { return {rows, bytes, halves, byte_error, fine_error}; }
 };
 
-// sketches (rows, size), errors (rows) as Sketcher gives them; rows <= 1024.
+// codes (rows, D) of a block -> sketches (rows, size) and errors (rows), overwritten, as Sketcher gives them:
+// in float, but in double where the error is out of the ordinary, as one such row would spoil the bounds of
+// all. The same bytes for any number of threads on one instruction set.
+void sketch_block(const Sketcher& sketcher, std::span<const float> codes, ThreadPool& pool,
+                  std::span<float> sketches, std::span<double> errors);
+
+// sketches (rows, size), errors (rows) as sketch_block gives them; rows <= 1024.
 SketchBlockStorage pack_sketches(std::span<const float> sketches, std::span<const double> errors,
                                  const ByteSketcher& byte_sketcher, const FineSketcher& fine_sketcher);
 

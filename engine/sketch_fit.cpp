@@ -13,6 +13,7 @@ namespace lookalike {
 namespace {
 
 using Eigen::MatrixXd;
+using Eigen::MatrixXf;
 
 // Each iteration multiplies the weight of a direction against a weaker one by the ratio of their variances.
 constexpr int kIterations = 3;
@@ -29,30 +30,25 @@ struct Rows {
   std::vector<float> values;  // (count, columns)
 };
 
-// Rows (l, D) as the columns of a matrix (D, l).
-MatrixXd columns_of(const Rows& rows) {
-  return Eigen::Map<const Eigen::MatrixXf>(rows.values.data(), rows.columns, rows.count).cast<double>();
+// Columns of a matrix (D, l) as rows (l, D).
+Rows rows_of(const MatrixXf& columns) {
+  return {columns.cols(), columns.rows(), {columns.data(), columns.data() + columns.size()}};
 }
 
-Rows rows_of(const MatrixXd& columns) {
-  Rows rows{columns.cols(), columns.rows(), std::vector<float>(as_size(columns.size()))};
-  Eigen::Map<Eigen::MatrixXf>(rows.values.data(), columns.rows(), columns.cols()) = columns.cast<float>();
-  return rows;
-}
-
-MatrixXd random_columns(int64_t length, int64_t count) {
+MatrixXf random_columns(int64_t length, int64_t count) {
   std::mt19937_64 generator(1);
-  MatrixXd columns(length, count);
-  for (double& value : columns.reshaped()) {
-    value = static_cast<double>(generator() >> 11) * 0x1p-53 - 0.5;
+  MatrixXf columns(length, count);
+  for (float& value : columns.reshaped()) {
+    value = static_cast<float>(static_cast<double>(generator() >> 11) * 0x1p-53 - 0.5);
   }
   return columns;
 }
 
-// Orthonormal columns that span what `columns` does, and more where their rank is less.
-MatrixXd orthonormal(MatrixXd columns) {
-  const Eigen::HouseholderQR<Eigen::Ref<MatrixXd>> qr(columns);
-  return qr.householderQ() * MatrixXd::Identity(columns.rows(), columns.cols());
+// Columns that span what `columns` does, and more where their rank is less, orthonormal as far as float goes:
+// what is left is measured when sketches are made, and is some millionths.
+MatrixXf orthonormal(MatrixXf columns) {
+  const Eigen::HouseholderQR<Eigen::Ref<MatrixXf>> qr(columns);
+  return qr.householderQ() * MatrixXf::Identity(columns.rows(), columns.cols());
 }
 
 std::vector<float> mean_of(std::span<const float> sample, int64_t count, int64_t dimension) {
@@ -95,14 +91,14 @@ class Centred {
   }
 
   // along (l, S) -> X^T times it, transposed (D, l), in `out`.
-  void transposed_times(const Rows& along, ThreadPool& pool, MatrixXd& out) const {
+  void transposed_times(const Rows& along, ThreadPool& pool, MatrixXf& out) const {
     for_each_tile(columns(), rows_, along, pool, [&](int64_t first, int64_t some, Tile& tile) {
       for (int64_t r = 0; r < rows_; ++r) {
         for (int64_t c = 0; c < some; ++c) tile.values[as_size(c * rows_ + r)] = at(r, first + c);
       }
       tile.multiply(some, along);
       for (int64_t j = 0; j < along.count; ++j) {
-        for (int64_t c = 0; c < some; ++c) out(first + c, j) = static_cast<double>(tile.product(c, j));
+        for (int64_t c = 0; c < some; ++c) out(first + c, j) = tile.product(c, j);
       }
     });
   }
@@ -159,7 +155,7 @@ SketchProjection fit_projection(std::span<const float> sample, int64_t dimension
   const Centred centred(sample, projection.mean);
 
   const int64_t carried = std::min(dimension, components + kMore);
-  MatrixXd basis = orthonormal(random_columns(dimension, carried));
+  MatrixXf basis = orthonormal(random_columns(dimension, carried));
   for (int i = 0; i < kIterations; ++i) {
     step();
     const Rows along = centred.times(rows_of(basis), pool);
@@ -167,9 +163,15 @@ SketchProjection fit_projection(std::span<const float> sample, int64_t dimension
     basis = orthonormal(std::move(basis));
   }
   // The principal directions within the subspace, the largest variance first.
-  const MatrixXd along = columns_of(centred.times(rows_of(basis), pool));  // (S, carried)
-  const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(along.transpose() * along);
-  const MatrixXd turned = basis * solver.eigenvectors().rowwise().reverse().leftCols(components);
+  MatrixXd variance;
+  {
+    const Rows along = centred.times(rows_of(basis), pool);
+    const MatrixXd of_rows = Eigen::Map<const MatrixXf>(along.values.data(), count, carried).cast<double>();
+    variance.noalias() = of_rows.transpose() * of_rows;
+  }
+  const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(variance);
+  const MatrixXf turn = solver.eigenvectors().rowwise().reverse().leftCols(components).cast<float>();
+  const MatrixXf turned = basis * turn;
   projection.directions = rows_of(turned).values;
   return projection;
 }

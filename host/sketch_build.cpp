@@ -19,9 +19,9 @@ namespace {
 
 constexpr int64_t kSample = 2048;
 // Of the sample, unless fewer rows than the last.
-constexpr int64_t kSampleNumbers = 1 << 22;
+constexpr int64_t kSampleNumbers = 6 << 20;
 constexpr int64_t kLeastSample = 512;
-constexpr int64_t kMostComponents = 255;
+constexpr int64_t kMostComponents = 383;
 // Read at a time, beside the block that they are gathered to.
 constexpr int64_t kRowsRead = 128;
 
@@ -65,7 +65,7 @@ class BlockGatherer {
     if (rows == 0) return;
     std::vector<float> sketches(as_size(rows * plan_.sketcher.size()));
     std::vector<double> errors(as_size(rows));
-    plan_.sketcher.sketch(codes_, pool_, sketches, errors);
+    sketch_block(plan_.sketcher, codes_, pool_, sketches, errors);
     file_.add(pack_sketches(sketches, errors, plan_.byte_sketcher, plan_.fine_sketcher));
     codes_.clear();
   }

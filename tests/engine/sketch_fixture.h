@@ -21,7 +21,14 @@ class MemoryCatalog {
     ThreadPool pool(1);
     sketches_.resize(static_cast<std::size_t>(rows * sketcher_.size()));
     errors_.resize(static_cast<std::size_t>(rows));
-    sketcher_.sketch(codes_, pool, sketches_, errors_);
+    for (int64_t first = 0; first < rows; first += kSketchBlockRows) {
+      const int64_t count = std::min(kSketchBlockRows, rows - first), size = sketcher_.size();
+      const auto part = [&](auto& all, int64_t of_row) {
+        return std::span(all).subspan(static_cast<std::size_t>(first * of_row),
+                                      static_cast<std::size_t>(count * of_row));
+      };
+      sketch_block(sketcher_, part(codes_, d), pool, part(sketches_, size), part(errors_, 1));
+    }
     const std::vector<float> origin(static_cast<std::size_t>(sketcher_.size()));
     byte_sketcher_ = fit_byte_sketcher(rows > 0 ? sketches_ : origin, sketcher_.size(), bytes);
     fine_sketcher_ = fit_fine_sketcher(rows > 0 ? sketches_ : origin, sketcher_.size());
