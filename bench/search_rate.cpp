@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/huge_pages.h"
 #include "engine/nearest.h"
 #include "engine/sketch_plan.h"
 #include "engine/sketch_search.h"
@@ -43,6 +44,7 @@ std::vector<float> read_codes(const Options& options) {
   const int64_t rows = options.rows > 0 ? std::min(options.rows, catalog.rows()) : catalog.rows();
   std::vector<float> codes;
   codes.reserve(static_cast<std::size_t>(rows * kCodeLength));
+  prefer_huge_pages(codes.data(), static_cast<int64_t>(codes.capacity() * sizeof(float)));
   catalog.for_each_block(1024, [&](int64_t first, std::span<const float> block) {
     const int64_t wanted = std::clamp<int64_t>(rows - first, 0, std::ssize(block) / kCodeLength);
     codes.insert(codes.end(), block.begin(), block.begin() + wanted * kCodeLength);

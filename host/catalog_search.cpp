@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/huge_pages.h"
 #include "engine/sketch_search.h"
 #include "engine/thread_pool.h"
 #include "host/code_rows.h"
@@ -101,6 +102,7 @@ class SketchedCodes {
     constexpr int64_t kSome = 256;
     struct Enough {};
     codes_.reserve(as_size(rows * dimension_));
+    prefer_huge_pages(codes_.data(), rows * dimension_ * kFloat);
     try {
       catalog.for_each_block(kSome, [&](int64_t, std::span<const float> block) {
         require_going_on();
