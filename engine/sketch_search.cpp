@@ -301,10 +301,9 @@ class Search {
       if (measured + 1 < some && static_cast<double>(near[measured + 1].bound) <= most) {
         std::swap(scratch.code, scratch.next_code);
         next = catalog_.code(near[measured + 1].row, scratch.code);
-        cpu::prefetch(next, d_);
       }
       const int64_t row = near[measured].row;
-      const double distance = cpu::squared_distance_within(query, code, d_, most);
+      const double distance = cpu::squared_distance_within(query, code, d_, most, next);
       if (!std::isfinite(distance)) {
         throw damaged_error("row " + std::to_string(row) +
                             " of the catalog has a number that is not finite, copy the catalog again or "

@@ -13,13 +13,9 @@ namespace lookalike::cpu {
 double squared_distance(const float* a, const float* b, int64_t dimension);
 
 // As squared_distance where the result is at most `limit`; otherwise any value above `limit`, found early:
-// the accumulators only grow, so a partial sum above the limit settles it.
-double squared_distance_within(const float* a, const float* b, int64_t dimension, double limit);
-
-// Asks for a row (n) that will be read soon.
-inline void prefetch(const float* row, int64_t n) {
-  constexpr int64_t kLine = 16;
-  for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(row + i);
-}
+// the accumulators only grow, so a partial sum above the limit settles it. `next`, unless null, is a row that
+// will be measured soon: it is on its way into the cache meanwhile.
+double squared_distance_within(const float* a, const float* b, int64_t dimension, double limit,
+                               const float* next = nullptr);
 
 }  // namespace lookalike::cpu
