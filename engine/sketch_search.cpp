@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/sketch_bounds.h"
 #include "kernels/cpu/distance.h"
 #include "kernels/cpu/sketch_distance.h"
 #include "kernels/cpu/sketch_scan.h"
@@ -32,10 +33,6 @@ constexpr int64_t kSeedBlocks = 8;
 // Blocks before the first measuring of what waits, and how many times as many before each further one.
 constexpr int64_t kFirstLook = 32;
 constexpr int64_t kLookGrowth = 4;
-
-// Room for what a handful of operations in double can be off, and squared_distance itself: a square passes at
-// most D / 8 + 5 roundings of 2^-53, which is 2^-40.9 at kMostSketchedDimension.
-constexpr double kSlack = 0x1p-37;
 
 std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
 
@@ -94,25 +91,17 @@ class Search {
  public:
   Search(const SketchedCatalog& catalog, std::span<const float> queries, const SketchSearchOptions& options,
          const TopK& best, ThreadPool& pool)
-      : catalog_(catalog), options_(options), queries_(queries), k_(best.k()), order_(catalog.blocks()) {
+      : catalog_(catalog),
+        options_(options),
+        queries_(queries),
+        bounds_(catalog, queries, pool),
+        k_(best.k()),
+        order_(catalog.blocks()) {
     d_ = catalog.sketcher->projection().dimension;
     size_ = catalog.sketcher->size();
-    stored_ = catalog.byte_sketcher->stored();
-    count_ = std::ssize(queries) / d_;
-    fine_.resize(as_size(count_ * size_));
-    bytes_.resize(as_size(count_ * stored_));
-    of_queries_.resize(as_size(count_));
+    count_ = best.queries();
     limits_ = std::vector<std::atomic<double>>(as_size(count_));
-    std::vector<float> sketches(as_size(count_ * size_));
-    std::vector<double> errors(as_size(count_));
-    catalog.sketcher->sketch_queries(queries, pool, sketches, errors);
-    constexpr int64_t kSome = 32;
-    pool.for_each((count_ + kSome - 1) / kSome, [&](int64_t i, int) {
-      for (int64_t q = i * kSome; q < std::min(count_, (i + 1) * kSome); ++q) {
-        limits_[as_size(q)] = std::min(best.limit(q), options.most);
-        round_query(q, std::span(sketches).subspan(as_size(q * size_), as_size(size_)), errors[as_size(q)]);
-      }
-    });
+    for (int64_t q = 0; q < count_; ++q) limits_[as_size(q)] = std::min(best.limit(q), options.most);
     scratch_.resize(as_size(pool.threads()));
     for (Scratch& scratch : scratch_) {
       scratch.fine.resize(as_size(kAhead * size_));
@@ -137,7 +126,7 @@ class Search {
       const int64_t b = order_[i];
       const SketchBlock block = catalog_.block(b, scratch.block);
       for (int64_t q = queries.begin; q < queries.end; ++q) {
-        scratch.least[as_size(q - queries.begin)] = least_score(q, block);
+        scratch.least[as_size(q - queries.begin)] = bounds_.least_score(q, limit(q), block);
       }
       for (int64_t row = 0; row < block.rows; row += kGroup) {
         scan_group(queries, block, b * kSketchBlockRows, row, best, waiting, scratch);
@@ -153,28 +142,10 @@ class Search {
   }
 
  private:
-  struct OfQuery {
-    double byte_error = 0, fine_error = 0;  // as of a block; the latter with what comparing may be off
-    int64_t square = 0, sum = 0;            // of the bytes: |bytes|^2, and their sum
-  };
-
-  // Of its sketch, in float, what is compared with rows.
-  void round_query(int64_t q, std::span<const float> sketch, double error) {
-    OfQuery& of = of_queries_[as_size(q)];
-    catalog_.fine_sketcher->query(sketch, std::span(fine_).subspan(as_size(q * size_), as_size(size_)));
-    of.fine_error = error + catalog_.fine_sketcher->rounding();
-    int8_t* bytes = bytes_.data() + q * stored_;
-    of.byte_error = error + catalog_.byte_sketcher->sketch(sketch, bytes);
-    for (int64_t i = 0; i < stored_; ++i) {
-      of.square += bytes[i] * bytes[i];
-      of.sum += bytes[i];
-    }
-  }
-
   // Hits of the group at `row` of a block.
   int64_t hits_of_group(Range queries, const SketchBlock& block, int64_t row, Scratch& scratch) const {
-    return cpu::scan_sketches(bytes_.data() + queries.begin * stored_, queries.size(), stored_,
-                              block.bytes.data() + row * stored_, block.halves.data() + row,
+    return cpu::scan_sketches(bounds_.bytes(queries.begin), queries.size(), bounds_.stored(),
+                              block.bytes.data() + row * bounds_.stored(), block.halves.data() + row,
                               scratch.least.data(), scratch.hits.data());
   }
 
@@ -186,7 +157,7 @@ class Search {
     for (int64_t i = first; i < end; i += step) {
       const int64_t first_row = order_[i] * kSketchBlockRows;
       const SketchBlock block = catalog_.block(order_[i], scratch.block);
-      const float fine_error = rounded_up(block.fine_error);
+      const float fine_error = SketchBounds::rounded_up(block.fine_error);
       for (int64_t row = 0; row < block.rows; row += kGroup) {
         const int64_t found = hits_of_group(queries, block, row, scratch);
         for (int64_t h = 0; h < found; ++h) {
@@ -218,17 +189,17 @@ class Search {
   void scan_group(Range queries, const SketchBlock& block, int64_t first_row, int64_t row, TopK& best,
                   std::vector<Waiting>& waiting, Scratch& scratch) {
     const int64_t found = hits_of_group(queries, block, row, scratch);
-    const float fine_error = rounded_up(block.fine_error);
+    const float fine_error = SketchBounds::rounded_up(block.fine_error);
     for (int64_t i = 0; i < found; ++i) {
       const cpu::SketchHit& hit = scratch.hits[as_size(i)];
       const int64_t q = queries.begin + hit.query, of_catalog = first_row + row + hit.row;
       if (row + hit.row >= block.rows || !allowed(q, of_catalog)) continue;
       Waiting& of = waiting[as_size(q)];
-      of.rough.push_back({bound_of_score(q, block, hit.score), fine_error, of_catalog});
+      of.rough.push_back({bounds_.of_score(q, block, hit.score), fine_error, of_catalog});
       if (of.rough.size() < kMostWaiting) continue;
       look(q, best, of, scratch);
       if (of.rough.size() + of.near.size() > kMostWaiting / 2) settle(q, best, of, scratch);
-      scratch.least[as_size(hit.query)] = least_score(q, block);
+      scratch.least[as_size(hit.query)] = bounds_.least_score(q, limit(q), block);
     }
   }
 
@@ -274,7 +245,7 @@ class Search {
       const int64_t ready = i - (kAhead - 1);
       if (ready < 0) continue;
       Candidate candidate = lowest[as_size(ready)];
-      candidate.bound = bound_of_fine(q, candidate, fine[ready % kAhead]);
+      candidate.bound = bounds_.of_fine(q, candidate.fine_error, fine[ready % kAhead]);
       if (static_cast<double>(candidate.bound) > limit(q) ||
           std::binary_search(waiting.seeded.begin(), waiting.seeded.end(), candidate.row)) {
         continue;
@@ -333,53 +304,12 @@ class Search {
     }
   }
 
-  // Rows of a lower score are farther than the limit. In exact arithmetic, with bytes b and b' of query and
-  // row, both of which err by at most their byte_error e:
-  //   step |b - b'| - e - e' <= |s - s'| <= stretch |q - r|,   |b - b'|^2 >= |b|^2 - 2 (score - 128 sum of b)
-  int32_t least_score(int64_t q, const SketchBlock& block) const {
-    const OfQuery& of = of_queries_[as_size(q)];
-    const double far =
-        (catalog_.sketcher->stretch() * std::sqrt(limit(q)) + of.byte_error + block.byte_error) *
-        (1 + kSlack) / catalog_.byte_sketcher->step();
-    const double most = far * far * (1 + kSlack);  // |b - b'|^2
-    constexpr double kEverything = 4e9;            // no |b - b'|^2 is more
-    if (!(most < kEverything)) return std::numeric_limits<int32_t>::min();
-    const int64_t twice = of.square + 256 * of.sum - static_cast<int64_t>(most);
-    return static_cast<int32_t>((twice + (twice & 1)) / 2);
-  }
-
-  // Lower bounds of the squared distance of a row, rounded down; 0 where nothing is known.
-  float bound_of_score(int64_t q, const SketchBlock& block, int32_t score) const {
-    const OfQuery& of = of_queries_[as_size(q)];
-    const int64_t apart = std::max<int64_t>(0, of.square + 256 * of.sum - 2 * int64_t{score});
-    return squared_bound(std::sqrt(static_cast<double>(apart)) * catalog_.byte_sketcher->step(),
-                         of.byte_error + block.byte_error);
-  }
-  float bound_of_fine(int64_t q, const Candidate& candidate, const int8_t* fine) const {
-    const float apart =
-        cpu::sketch_distance(fine_.data() + q * size_, catalog_.fine_sketcher->step().data(), fine, size_);
-    return squared_bound(std::sqrt(cpu::least_sketch_distance(apart, size_)),
-                         of_queries_[as_size(q)].fine_error + static_cast<double>(candidate.fine_error));
-  }
-  float squared_bound(double apart, double error) const {
-    const double far = (apart * (1 - kSlack) - error * (1 + kSlack)) / catalog_.sketcher->stretch();
-    constexpr double kLeast = 1e-30;  // below, a float has no relative precision
-    const double bound = far > 0 ? std::min(far * far * (1 - 0x1p-22), 3e38) : 0.0;
-    return bound > kLeast ? static_cast<float>(bound) : 0.0F;
-  }
-  static float rounded_up(double error) {
-    constexpr auto kMost = static_cast<double>(std::numeric_limits<float>::max());
-    return std::nextafter(static_cast<float>(std::min(error, kMost)), HUGE_VALF);
-  }
-
   const SketchedCatalog& catalog_;
   const SketchSearchOptions& options_;
   std::span<const float> queries_;  // (count, D)
-  int64_t k_, d_ = 0, size_ = 0, stored_ = 0, count_ = 0;
+  SketchBounds bounds_;
+  int64_t k_, d_ = 0, size_ = 0, count_ = 0;
   Order order_;
-  std::vector<float> fine_;                  // (count, size)
-  std::vector<int8_t> bytes_;                // (count, stored)
-  std::vector<OfQuery> of_queries_;          // (count)
   std::vector<std::atomic<double>> limits_;  // (count), squared
   std::vector<Scratch> scratch_;             // for each thread
   std::atomic<int64_t> measured_{0};

@@ -14,11 +14,12 @@ constexpr int64_t kQueries = 48;
 constexpr int64_t kSmallest = 16;  // numbers of a sketch
 
 // Of one core, measured on an EPYC with AVX-512: a multiply-add of the scan without sketches and of the one
-// in 8 bits, and one number of a sketch, or of a row, that is fetched and compared.
+// in 8 bits; one number of a fine sketch that is fetched and compared, for twice as many rows as the last
+// limit lets through; one of a row.
 constexpr double kPlainSeconds = 1 / 45e9;
-constexpr double kByteSeconds = 1 / 120e9;
-constexpr double kSketchSeconds = 1e-9;
-constexpr double kMeasureSeconds = 3.5e-10;
+constexpr double kByteSeconds = 1 / 200e9;
+constexpr double kFineSeconds = 2.5e-10;
+constexpr double kMeasureSeconds = 4.5e-10;
 
 std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
 
@@ -95,7 +96,7 @@ int64_t choose_sketch_bytes(const SketchProjection& projection, std::span<const 
   const double measuring = let_through.back() * dd * kMeasureSeconds;
   for (std::size_t s = 0; s < sizes.size(); ++s) {
     const double cost = all * static_cast<double>(sizes[s]) * kByteSeconds +
-                        let_through[s] * static_cast<double>(numbers) * kSketchSeconds + measuring;
+                        let_through[s] * static_cast<double>(numbers) * kFineSeconds + measuring;
     if (cost < least) {
       least = cost;
       best = sizes[s];
