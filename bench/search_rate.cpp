@@ -70,6 +70,7 @@ Sketched build(const std::vector<float>& codes, const Options& options, ThreadPo
   SketchProjection projection = fit_projection(sample, kCodeLength, options.numbers - 1, pool);
   const int64_t bytes =
       options.bytes > 0 ? options.bytes : choose_sketch_bytes(projection, sample, rows, pool);
+  if (bytes == 0) return sketched;  // the plain scan is as fast
   sketched.plan = std::make_unique<SketchPlan>(plan_sketches(std::move(projection), sample, bytes, pool));
   const int64_t size = sketched.plan->sketcher.size();
   std::vector<float> sketches(static_cast<std::size_t>(kSketchBlockRows * size));
@@ -157,7 +158,9 @@ int main(int argc, char** argv) {
   CLI::App app("Exact search of a catalog's codes in memory.");
   app.add_option("catalog", options.catalog, "made by encode")->required();
   app.add_option("-k", options.k, "neighbours")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--numbers", options.numbers, "of a sketch; 0: none")->capture_default_str();
+  app.add_option("--numbers", options.numbers, "of a sketch, 2 to 2,889; 0: none")
+      ->check(CLI::Range(0, 2889))
+      ->capture_default_str();
   app.add_option("--bytes", options.bytes, "of a sketch in 8 bits; 0: chosen")->capture_default_str();
   app.add_option("--rows", options.rows, "the first rows alone; 0: all")->capture_default_str();
   app.add_option("--threads", options.threads, "0: every core")->capture_default_str();

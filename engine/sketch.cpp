@@ -79,7 +79,8 @@ Sketcher::Sketcher(SketchProjection projection) : projection_(std::move(projecti
   for (const double value : defect_) square += value * value;
   // Each of the m^2 dot products errs by at most (D + 1) 2^-53 1.01 times its lengths.
   const double rounding = 1.1 * static_cast<double>(m * (d + 1)) * kUnit * longest;
-  const double defect = std::sqrt(square) * (1 + 0x1p-40) + rounding;
+  // The sum of m^2 squares has as many roundings.
+  const double defect = std::sqrt(square) * (1 + static_cast<double>(m * m) * kUnit) + rounding;
   spread_ = 1 + defect;
   stretch_ = std::sqrt(1 + defect * (1 + defect)) * (1 + 0x1p-50);
 }

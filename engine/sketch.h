@@ -54,16 +54,16 @@ class Sketcher {
   void sketch(std::span<const float> codes, ThreadPool& pool, std::span<float> sketches,
               std::span<double> errors) const;
 
-  // The same in float, at half the time: for queries, whose larger errors concern themselves alone. Few codes
-  // are shared out among threads by directions.
-  void sketch_queries(std::span<const float> codes, ThreadPool& pool, std::span<float> sketches,
-                      std::span<double> errors) const;
+  // The same in float, at half the time and with larger errors, which for a query concern itself alone. Few
+  // codes are shared out among threads by directions.
+  void sketch_fast(std::span<const float> codes, ThreadPool& pool, std::span<float> sketches,
+                   std::span<double> errors) const;
 
  private:
   struct Scratch;
   void sketch_some(const float* codes, int64_t count, const std::vector<double>& directions, float* sketches,
                    double* errors, Scratch& scratch) const;
-  double finish_query(const float* code, std::span<float> sketch) const;
+  double finish_fast(const float* code, std::span<float> sketch) const;
 
   SketchProjection projection_;
   double stretch_ = 1, spread_ = 1;  // spread: 1 + d

@@ -10,16 +10,29 @@ namespace lookalike {
 void sketch_block(const Sketcher& sketcher, std::span<const float> codes, ThreadPool& pool,
                   std::span<float> sketches, std::span<double> errors) {
   constexpr double kOrdinary = 8;  // times the median
-  sketcher.sketch_queries(codes, pool, sketches, errors);
+  sketcher.sketch_fast(codes, pool, sketches, errors);
   if (errors.empty()) return;
   std::vector<double> sorted(errors.begin(), errors.end());
   const auto middle = sorted.begin() + std::ssize(sorted) / 2;
   std::nth_element(sorted.begin(), middle, sorted.end());
   const double most = *middle * kOrdinary;
   const std::size_t d = codes.size() / errors.size(), size = sketches.size() / errors.size();
+  std::vector<std::size_t> odd;
+  std::vector<float> odd_codes;
   for (std::size_t r = 0; r < errors.size(); ++r) {
     if (errors[r] <= most) continue;
-    sketcher.sketch(codes.subspan(r * d, d), pool, sketches.subspan(r * size, size), errors.subspan(r, 1));
+    odd.push_back(r);
+    const auto code = codes.subspan(r * d, d);
+    odd_codes.insert(odd_codes.end(), code.begin(), code.end());
+  }
+  if (odd.empty()) return;
+  std::vector<float> odd_sketches(odd.size() * size);
+  std::vector<double> odd_errors(odd.size());
+  sketcher.sketch(odd_codes, pool, odd_sketches, odd_errors);
+  for (std::size_t i = 0; i < odd.size(); ++i) {
+    std::copy_n(odd_sketches.begin() + static_cast<std::ptrdiff_t>(i * size), size,
+                sketches.begin() + static_cast<std::ptrdiff_t>(odd[i] * size));
+    errors[odd[i]] = odd_errors[i];
   }
 }
 

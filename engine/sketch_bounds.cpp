@@ -25,7 +25,7 @@ SketchBounds::SketchBounds(const SketchedCatalog& catalog, std::span<const float
   of_queries_.resize(as_size(count));
   std::vector<float> sketches(as_size(count * size_));
   std::vector<double> errors(as_size(count));
-  catalog.sketcher->sketch_queries(queries, pool, sketches, errors);
+  catalog.sketcher->sketch_fast(queries, pool, sketches, errors);
   constexpr int64_t kSome = 32;
   pool.for_each((count + kSome - 1) / kSome, [&](int64_t i, int) {
     for (int64_t q = i * kSome; q < std::min(count, (i + 1) * kSome); ++q) {

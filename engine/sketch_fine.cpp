@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kLargest = 127;
 constexpr std::size_t kUnclippedPercent = 99;
-// 127 of them fit in a float.
+// A query's 127 of them, less a row's, fit in a float.
 constexpr float kMostStep = 0x1p120F;
 
 // f of number i.

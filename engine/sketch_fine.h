@@ -28,8 +28,7 @@ class FineSketcher {
 
   // Of a query. sketch (size), finite -> numbers (size), overwritten: f(sketch), rounded to float.
   void query(std::span<const float> sketch, std::span<float> numbers) const;
-  // The root of cpu::least_sketch_distance(numbers, step, bytes) is at most this more than
-  // |f(query) - step bytes|, by rounding.
+  // What the root of cpu::least_sketch_distance may be more than |f(query) - step bytes|, by rounding.
   double rounding() const { return rounding_; }
 
  private:

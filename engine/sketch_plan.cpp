@@ -41,7 +41,7 @@ SketchPlan plan_sketches(SketchProjection projection, std::span<const float> sam
   const int64_t count = std::ssize(sample) / sketcher.projection().dimension;
   std::vector<float> sketches(static_cast<std::size_t>(count * sketcher.size()));
   std::vector<double> errors(static_cast<std::size_t>(count));
-  sketcher.sketch_queries(sample, pool, sketches, errors);
+  sketcher.sketch_fast(sample, pool, sketches, errors);
   ByteSketcher byte_sketcher = fit_byte_sketcher(sketches, sketcher.size(), bytes);
   FineSketcher fine_sketcher = fit_fine_sketcher(sketches, sketcher.size());
   return {std::move(sketcher), std::move(byte_sketcher), std::move(fine_sketcher)};

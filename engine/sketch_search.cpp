@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -20,10 +22,8 @@ namespace {
 
 constexpr int64_t kGroup = cpu::kSketchGroup;
 
-// 64 kB of 8-bit sketches of 128 numbers: they stay in the second-level cache while groups pass.
-constexpr int64_t kQueriesAtOnce = 512;
-// From here on threads share out queries, not blocks: one tile of the scan for each.
-constexpr int64_t kQueriesAThread = 6;
+// 512 sketches of 128 bytes stay in the second-level cache while groups pass; six are a tile of the scan.
+static_assert(kSketchQueriesAtOnce == 512 && kSketchQueriesAThread == 6);
 
 constexpr std::size_t kMostWaiting = 2048;
 constexpr int64_t kAhead = 8;  // fine sketches that are asked for at once
@@ -36,7 +36,8 @@ constexpr int64_t kLookGrowth = 4;
 
 std::size_t as_size(int64_t n) { return static_cast<std::size_t>(n); }
 
-// A row that is still to be measured; its squared distance is at least `bound`.
+// A row that is still to be measured; its squared distance is at least `bound`. (In a seed's heap the bound
+// is minus the score.)
 struct Candidate {
   float bound;
   float fine_error;  // of its block, rounded up
@@ -133,7 +134,7 @@ class Search {
       }
       if (++seen < next_look) continue;
       next_look = seen * kLookGrowth;
-      for (int64_t q = queries.begin; q < queries.end; ++q) look(q, best, waiting[as_size(q)], scratch);
+      for (int64_t q = queries.begin; q < queries.end; ++q) make_room(q, best, waiting[as_size(q)], scratch);
     }
     for (int64_t q = queries.begin; q < queries.end; ++q) {
       settle(q, best, waiting[as_size(q)], scratch);
@@ -197,8 +198,7 @@ class Search {
       Waiting& of = waiting[as_size(q)];
       of.rough.push_back({bounds_.of_score(q, block, hit.score), fine_error, of_catalog});
       if (of.rough.size() < kMostWaiting) continue;
-      look(q, best, of, scratch);
-      if (of.rough.size() + of.near.size() > kMostWaiting / 2) settle(q, best, of, scratch);
+      make_room(q, best, of, scratch);
       scratch.least[as_size(hit.query)] = bounds_.least_score(q, limit(q), block);
     }
   }
@@ -213,6 +213,11 @@ class Search {
     waiting.near.erase(waiting.near.begin(), waiting.near.begin() + static_cast<std::ptrdiff_t>(some));
     forget(q, waiting.near);
     forget(q, waiting.rough);
+  }
+
+  void make_room(int64_t q, TopK& best, Waiting& waiting, Scratch& scratch) {
+    look(q, best, waiting, scratch);
+    if (waiting.rough.size() + waiting.near.size() > kMostWaiting / 2) settle(q, best, waiting, scratch);
   }
 
   // Measures all that may be near.
@@ -329,9 +334,10 @@ int64_t nearest_by_sketch(const SketchedCatalog& catalog, std::span<const float>
   if (best.k() == 0) return 0;
   Search search(catalog, queries, options, best, pool);
   const int64_t count = search.queries(), threads = pool.threads();
-  if (threads == 1 || count >= threads * kQueriesAThread) {
+  if (threads == 1 || count >= threads * kSketchQueriesAThread) {
     std::vector<Waiting> waiting(as_size(count));
-    const int64_t parts = std::max((count + kQueriesAtOnce - 1) / kQueriesAtOnce, std::min(threads, count));
+    const int64_t parts =
+        std::max((count + kSketchQueriesAtOnce - 1) / kSketchQueriesAtOnce, std::min(threads, count));
     pool.for_each(parts, [&](int64_t i, int thread) {
       search.scan({share(i, parts, count), share(i + 1, parts, count)}, 0, 1, best, waiting,
                   search.scratch(thread));

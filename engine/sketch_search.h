@@ -16,6 +16,13 @@
 
 namespace lookalike {
 
+// Many queries: each thread takes some of them, so many at a time, and scans all blocks. Few, fewer than this
+// for each thread: each takes some of the blocks, and keeps lists of its own.
+inline constexpr int64_t kSketchQueriesAtOnce = 512;
+inline constexpr int64_t kSketchQueriesAThread = 6;
+// Most that a thread keeps of rows that wait to be measured, for each query that it has in hand.
+inline constexpr int64_t kSketchWaitingBytes = int64_t{3 * 2048} * 16;
+
 struct SketchSearchOptions {
   std::span<const uint8_t> allowed;                       // (rows), zero leaves the row out; empty allows all
   double most = std::numeric_limits<double>::infinity();  // squared distance beyond which no row is wanted
@@ -25,12 +32,10 @@ struct SketchSearchOptions {
 // Merges every allowed row within `most` into each query's k best; queries (Q, D), finite; best (Q lists).
 // Returns how many rows were measured in full, over all queries: where several threads share few queries that
 // differs from run to run, as one profits from what another has found. The lists never do. Throws E_DAMAGED
-// naming a row that is measured and not finite.
+// naming a row that is not finite where it measures all of one; it may pass over others.
 //
-// Many queries: each thread takes some of them and scans all blocks. Few: each thread takes some of the
-// blocks. Memory: Q (9 size + bytes + 64) for sketches; for each thread 6,144 candidates of 16 bytes and 64
-// hits of 12 for each of at most 512 queries; with few queries (fewer than 6 a thread) also threads x Q lists
-// of k.
+// Memory: Q (9 size + bytes + 112 + 8 k) for sketches; for each query that a thread has in hand
+// kSketchWaitingBytes and 64 hits of 12; with few queries also threads x Q lists of k.
 int64_t nearest_by_sketch(const SketchedCatalog& catalog, std::span<const float> queries,
                           const SketchSearchOptions& options, TopK& best, ThreadPool& pool);
 

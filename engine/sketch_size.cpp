@@ -67,7 +67,7 @@ int64_t choose_sketch_bytes(const SketchProjection& projection, std::span<const 
 
   std::vector<float> sketches(as_size(sampled * numbers));
   std::vector<double> errors(as_size(sampled));
-  Sketcher(projection).sketch_queries(sample, pool, sketches, errors);
+  Sketcher(projection).sketch_fast(sample, pool, sketches, errors);
   const int64_t queries = std::min(kQueries, sampled);
   const double share = static_cast<double>(sampled) / static_cast<double>(std::max(rows, sampled));
   // The sample's neighbour at this rank is about as far as the catalog's at rank 10.

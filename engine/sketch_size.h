@@ -1,5 +1,5 @@
-// How many bytes an 8-bit sketch should have: more let fewer rows through to the sketches in float and cost
-// more to scan. Judged by trying.
+// How many bytes a scanned sketch should have: more let fewer rows through to the fine sketches and cost more
+// to scan. Judged by trying.
 #pragma once
 
 #include <cstdint>

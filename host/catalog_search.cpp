@@ -63,6 +63,7 @@ class SketchedCodes {
     const int64_t rows = std::min(catalog.rows(), spare / numbers_);
     fine_.resize(as_size(rows * numbers_));
     for (int64_t r = 0; r < rows; ++r) {
+      if (r % kSketchBlockRows == 0) require_going_on();
       read_fine(r, std::span(fine_).subspan(as_size(r * numbers_), as_size(numbers_)));
     }
     if (codes && rows == catalog.rows()) hold_codes(catalog, spare - rows * numbers_);

@@ -5,18 +5,16 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "engine/sketch_search.h"
 
 namespace lookalike {
 namespace {
 
 constexpr int64_t kMostBlockRows = 4096, kLeastBlockRows = 64;
 
-// engine/sketch_search.h: candidates of each query that a thread has in hand, and their bytes.
-constexpr int64_t kQueriesAThread = 512, kWaitingBytes = int64_t{3 * 2048} * 16;
-constexpr int64_t kFewQueries = 6;  // a thread; with fewer each thread has lists of its own
 constexpr int64_t kNeighbourBytes = 16, kGrowth = 2;
 
-// Codes in double, candidates' places and the text of results: small parts of each thread and of all.
+// Hits of the scan, codes that are read and the text of results: small parts of each thread and of all.
 constexpr int64_t kThreadBytes = int64_t{3} << 20, kOtherBytes = int64_t{8} << 20;
 
 constexpr int64_t kMiB = int64_t{1} << 20;
@@ -31,11 +29,11 @@ int64_t search_bytes(const SearchDemand& demand, int64_t at_once, int64_t block_
   // The caller's codes, and once more where queries are put together; the query's group.
   const int64_t query = 2 * demand.dimension * 4 + 2 * demand.sketch_numbers * 4 + 4 + lists;
   const int64_t threads = demand.threads;
-  const bool few = at_once < kFewQueries * threads;
-  const int64_t copies = few ? threads : 0;
-  const int64_t waiting = demand.sketch_numbers > 0 ? kWaitingBytes : 0;
-  return at_once * (query + copies * (lists + waiting)) +
-         std::min(at_once, kQueriesAThread * threads) * waiting +
+  const int64_t waiting = demand.sketch_numbers > 0 ? kSketchWaitingBytes : 0;
+  // A remainder may be few queries, for which each thread has lists of its own.
+  const int64_t few = std::min(at_once, kSketchQueriesAThread * threads - 1);
+  return at_once * query + few * threads * (lists + waiting) +
+         std::min(at_once, kSketchQueriesAtOnce * threads) * waiting +
          threads * (kThreadBytes + demand.block_bytes + demand.dimension * 4) + kOtherBytes +
          block_rows * demand.dimension * 4;
 }

@@ -352,9 +352,13 @@ SketchBlock SketchFile::block(int64_t index, std::vector<uint8_t>& scratch) cons
       head.rest != block_digest(head, block.halves, block.bytes)) {
     throw damaged(path_, fmt::format("block {} does not fit its checksum", index));
   }
-  // A checksum proves transport, not sense: narrower bounds would lose rows.
+  // A checksum proves transport, not sense: narrower bounds would lose rows, larger halves overflow.
   if (!(block.byte_error >= 0 && block.fine_error >= 0)) {
     throw damaged(path_, fmt::format("block {} has bounds that are none", index));
+  }
+  const auto in_range = [](int32_t half) { return half <= 0 && half >= cpu::kNoRow; };
+  if (!std::all_of(block.halves.begin(), block.halves.end(), in_range)) {
+    throw damaged(path_, fmt::format("block {} has lengths that are none", index));
   }
   return block;
 }

@@ -48,8 +48,8 @@ class SketchFileWriter {
 
 class SketchFile {
  public:
-  // Throws E_DAMAGED for another version, and unless the file is whole in size and its header, table and
-  // projection hold their checksums.
+  // Throws E_DAMAGED for another version, and unless the file is whole in size and its header, table,
+  // projection and scales hold their checksums, which guard against accidents, not against whoever writes it.
   explicit SketchFile(const std::string& path);
 
   // Null where no sketch pays; there are no blocks then.

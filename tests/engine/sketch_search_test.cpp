@@ -391,6 +391,31 @@ TEST(NearestBySketch, MeasuresFewRowsOfAGroupedCatalog) {
   EXPECT_EQ(find(catalog.view(), queries, 10, 1, 100).measured, many.measured);
 }
 
+// Enough blocks for limits that come down in the midst of a scan, on each of two threads.
+TEST(NearestBySketch, EqualsBruteForceInALongScan) {
+  const Case c = {"", clustered(140 * kSketchBlockRows - 5, 3, 300, 0, 1, 21), 3, 2};
+  const test::MemoryCatalog catalog(c.rows, fitted(c), 2);
+  const Rows queries = queries_of(c, 26);
+  std::vector<uint8_t> mask(c.rows.size() / 3);
+  for (std::size_t r = 0; r < mask.size(); ++r) mask[r] = r / 500 % 30 == 0;  // some rows in some blocks
+  for (const std::span<const uint8_t> allowed :
+       {std::span<const uint8_t>(), std::span<const uint8_t>(mask)}) {
+    const Lists thousand = brute_force(c, queries, 1000, allowed);
+    SketchSearchOptions options;
+    options.allowed = allowed;
+    for (const int64_t k : {1, 10, 257, 1000}) {
+      Lists expected = thousand;
+      for (auto& list : expected) list.resize(static_cast<std::size_t>(k));
+      for (const int threads : {1, 2}) {
+        for (const int64_t batch : {1, 26}) {
+          ASSERT_EQ(find(catalog.view(), queries, k, threads, batch, options).lists, expected)
+              << k << ", threads " << threads << ", batch " << batch << ", mask " << !allowed.empty();
+        }
+      }
+    }
+  }
+}
+
 TEST(NearestBySketch, RowThatIsNotFiniteIsDamage) {
   const Case c = cases()[1];
   test::MemoryCatalog catalog(c.rows, fitted(c));

@@ -90,7 +90,7 @@ Sketched sketch_all(const Sketcher& sketcher, std::span<const float> rows, int t
   result.errors.assign(rows.size() / static_cast<std::size_t>(sketcher.projection().dimension), -1.0);
   result.sketches.assign(result.errors.size() * static_cast<std::size_t>(result.size), -7.0F);
   if (as_queries) {
-    sketcher.sketch_queries(rows, pool, result.sketches, result.errors);
+    sketcher.sketch_fast(rows, pool, result.sketches, result.errors);
   } else {
     sketcher.sketch(rows, pool, result.sketches, result.errors);
   }
@@ -141,8 +141,8 @@ TEST_P(QuerySketches, AreWithinTheirErrorsOfTheReference) {
 }
 LOOKALIKE_FOR_EACH_TARGET(QuerySketches);
 
-// The roundings of a dot product of D = 2,888 on four lanes are 265; of these 2^-24, sqrt(m) times, and what
-// the length of the rest makes of it.
+// 2^-24 sqrt(m) times the roundings of a dot product, of D = 2,888 84 on sixteen lanes and 264 on four: 9e-5
+// of the length. The last number's is larger by the length of the others over it.
 TEST(Sketcher, ErrorsOfQueriesAreThoseOfFloatAndNotMuchMore) {
   for (const Case& c : cases()) {
     const std::string name = c.name;
@@ -151,7 +151,7 @@ TEST(Sketcher, ErrorsOfQueriesAreThoseOfFloatAndNotMuchMore) {
     for (std::size_t r = 0; r < got.errors.size(); ++r) {
       Extended square = 0;
       for (const float value : got.of(r)) square += Extended{value} * Extended{value};
-      ASSERT_LE(Extended{got.errors[r]}, 1e-2L * std::sqrt(square)) << c.name << ", row " << r;
+      ASSERT_LE(Extended{got.errors[r]}, 3e-3L * std::sqrt(square)) << c.name << ", row " << r;
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <tuple>
 
+#include "engine/sketch_search.h"
 #include "host/catalog_search.h"
 #include "host/memory.h"
 #include "host/row_filter.h"
@@ -53,6 +54,22 @@ TEST(SearchMemory, StaysWithinItsBudget) {
     }
   }
   EXPECT_EQ(plan_search_memory(demand(1000, 4096, 10, 128), 4096 * kMiB, 0).at_once, 4096);
+}
+
+// A call may have fewer queries than are planned at once.
+TEST(SearchMemory, FewerQueriesNeverTakeMore) {
+  for (const int64_t k : {10, 10'000}) {
+    for (const int threads : {1, 2, 32}) {
+      SearchDemand d = demand(70'000, 4096, k, 128);
+      d.threads = threads;
+      for (int64_t queries = 1; queries < 1000; ++queries) {
+        ASSERT_LT(search_bytes(d, queries, 64), search_bytes(d, queries + 1, 64)) << queries;
+      }
+      // Lists and candidates of each thread for the most queries that are few.
+      const int64_t few = kSketchQueriesAThread * threads - 1;
+      EXPECT_GT(search_bytes(d, 4096, 64), few * threads * (48 * k + kSketchWaitingBytes));
+    }
+  }
 }
 
 TEST(SearchMemory, CountsWhatChoosesTheRows) {

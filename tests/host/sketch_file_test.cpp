@@ -234,20 +234,36 @@ TEST_F(SketchFileTest, SizesThatNoCatalogHasAreRefused) {
   with_table([&](std::string& text) { text.replace(192, 64, whole.substr(128, 64)); });
   with_table([&](std::string& text) { text[128] = 'x'; });
   with_table([&](std::string& text) { put(text, 128 + 24, ~uint64_t{0}); });
-  // Bounds of a block below what rounding does.
+  // Bounds of a block below what rounding does, and lengths above any.
+  const auto with_block = [&](const std::string& says, const std::function<void(std::string&)>& change) {
+    std::string changed = whole;
+    change(changed);
+    const std::string sealed = changed.substr(blocks, 48) + changed.substr(blocks + 64, scanned);
+    const std::string digits = xxh3_hex(std::as_bytes(std::span(sealed)));
+    for (std::size_t i = 0; i < 16; ++i) {
+      changed[blocks + 48 + i] = static_cast<char>(std::stoi(digits.substr(2 * i, 2), nullptr, 16));
+    }
+    overwrite(changed);
+    expect_error(ExitCode::kDamaged, says, [&] { read_all(); });
+  };
   for (const double bound : {-1.0, std::nan("")}) {
     for (const std::size_t place : {blocks, blocks + 8}) {
-      std::string changed = whole;
-      std::memcpy(changed.data() + place, &bound, sizeof bound);
-      const std::string sealed = changed.substr(blocks, 48) + changed.substr(blocks + 64, scanned);
-      const std::string digits = xxh3_hex(std::as_bytes(std::span(sealed)));
-      for (std::size_t i = 0; i < 16; ++i) {
-        changed[blocks + 48 + i] = static_cast<char>(std::stoi(digits.substr(2 * i, 2), nullptr, 16));
-      }
-      overwrite(changed);
-      expect_error(ExitCode::kDamaged, "bounds", [&] { read_all(); });
+      with_block("bounds",
+                 [&](std::string& text) { std::memcpy(text.data() + place, &bound, sizeof bound); });
     }
   }
+  for (const int32_t half : {1, 2'147'483'600, -(1 << 30) - 1}) {
+    with_block("lengths",
+               [&](std::string& text) { std::memcpy(text.data() + blocks + 64, &half, sizeof half); });
+  }
+}
+
+TEST_F(SketchFileTest, AnotherVersionIsDamage) {
+  build(at("c"));
+  std::string changed = bytes();
+  changed[8] = 1;
+  overwrite(changed);
+  expect_error(ExitCode::kDamaged, "its version is 1", [&] { read_all(); });
 }
 
 // Damage in the header is seen at once, in a block in the midst of a scan; the answer is the same.

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "tests/support/inputs.h"
@@ -46,6 +47,23 @@ TEST_P(SketchDistance, IsWithinItsBound) {
     }
   }
   EXPECT_GT(above, 100) << "the rounding would not show";
+}
+
+// All but the last bits of a product go: what is left is its rounding, where it is not fused.
+TEST_P(SketchDistance, RoundingOfAProductIsAllowedFor) {
+  for (const auto& values : {std::pair{0.1F, 127}, std::pair{0.3F, 101}, std::pair{1 / 3.0F, 125}}) {
+    const float step = values.first;
+    const auto row = static_cast<int8_t>(values.second);
+    const auto product = static_cast<double>(step) * values.second;
+    float query = static_cast<float>(product);
+    if (static_cast<double>(query) == product) query = std::nextafter(query, 1e30F);
+    for (const float at : {query, std::nextafter(query, 1e30F)}) {
+      const double exact = std::abs(static_cast<double>(at) - product);
+      const double least = std::sqrt(least_sketch_distance(sketch_distance(&at, &step, &row, 1), 1));
+      EXPECT_LE(least - sketch_distance_rounding(static_cast<double>(step)), exact);
+      EXPECT_LT(sketch_distance_rounding(static_cast<double>(step)), 1e-5 * static_cast<double>(step));
+    }
+  }
 }
 
 TEST_P(SketchDistance, IsFiniteWhereFloatHasNoRoom) {

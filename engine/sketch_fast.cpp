@@ -29,8 +29,8 @@ struct Buffers {
 
 }  // namespace
 
-void Sketcher::sketch_queries(std::span<const float> codes, ThreadPool& pool, std::span<float> sketches,
-                              std::span<double> errors) const {
+void Sketcher::sketch_fast(std::span<const float> codes, ThreadPool& pool, std::span<float> sketches,
+                           std::span<double> errors) const {
   const int64_t d = projection_.dimension, m = projection_.components(), count = std::ssize(errors);
   if (std::ssize(codes) != count * d || std::ssize(sketches) != count * size()) {
     throw std::invalid_argument("codes, sketches and errors do not belong together");
@@ -39,7 +39,7 @@ void Sketcher::sketch_queries(std::span<const float> codes, ThreadPool& pool, st
   const int64_t parts = batches == 1 ? std::min<int64_t>(pool.threads(), m) : 1;
   const auto finish = [&](int64_t r) {
     errors[as_size(r)] =
-        finish_query(codes.data() + r * d, sketches.subspan(as_size(r * size()), as_size(size())));
+        finish_fast(codes.data() + r * d, sketches.subspan(as_size(r * size()), as_size(size())));
   };
   std::vector<Buffers> buffers(as_size(pool.threads()));
   pool.for_each(batches * parts, [&](int64_t i, int thread) {
@@ -71,7 +71,7 @@ void Sketcher::sketch_queries(std::span<const float> codes, ThreadPool& pool, st
 //   |r^2 - (|c|^2 - |p^|^2)| <= A (2 |p^| + A) + d (|p^| + A)^2 + 2^-38 |c|^2 = B    the last by double
 //   |r^ - r| <= min(sqrt(B), B / r^)                     as r^^2 - r^2 = (r^ - r)(r^ + r)
 // To these comes what storing r as float loses.
-double Sketcher::finish_query(const float* code, std::span<float> sketch) const {
+double Sketcher::finish_fast(const float* code, std::span<float> sketch) const {
   const int64_t d = projection_.dimension;
   constexpr double kFloatUnit = 0x1p-24;
   const double square = cpu::squared_distance(code, projection_.mean.data(), d);
