@@ -18,14 +18,17 @@ using LimitedSearch = std::function<std::vector<std::vector<Neighbour>>(const Se
 // The codes (count, D) of rows, in their order.
 using CodesOfRows = std::function<void(std::span<const int64_t> rows, std::span<float> codes)>;
 
+// What the groups of a catalog take, at most, and search_collapsed with them: some numbers of each row, and
+// millions of neighbours while they grow and are put together.
+constexpr int64_t near_duplicates_bytes(int64_t rows) { return 54 * rows + (int64_t{192} << 20); }
+
 class NearDuplicates {
  public:
   // rows, dimension: of the catalog; within: Euclidean, finite and not negative.
   NearDuplicates(LimitedSearch search, CodesOfRows codes, int64_t rows, int64_t dimension, double within);
 
   // Finds the whole group of each of these rows, by a radius search for each of its items whose code is a new
-  // one. report (items looked at so far) is called between searches and throws to stop. Memory: 30 bytes a
-  // row of the catalog, and up to 17 MB of neighbours.
+  // one. report (items looked at so far) is called between searches and throws to stop.
   void find(std::span<const int64_t> rows, const std::function<void(int64_t items)>& report);
   void find_all(const std::function<void(int64_t items)>& report);
 

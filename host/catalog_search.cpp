@@ -194,7 +194,8 @@ struct CatalogSearch::State {
     demand.k = options.wish.k;
     demand.at_once = options.at_once;
     demand.threads = options.threads > 0 ? options.threads : usable_cores();
-    demand.filter_bytes =
+    demand.beside =
+        options.beside +
         RowFilter::bytes(catalog.rows(), !options.wish.where.empty(), options.wish.exclude_label_of_query);
     if (sketched) {
       demand.sketch_numbers = sketched->file().plan()->sketcher.size();

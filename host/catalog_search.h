@@ -38,6 +38,7 @@ struct CatalogSearchOptions {
   int64_t queries = 1;  // that will be asked for in all; many make it hold what fits
   int64_t at_once = 1;  // of them in one call, at most
   NeighbourWish wish = {};
+  int64_t beside = 0;  // bytes that the caller takes beside the search, of the same memory
   std::function<void(const std::string& text)> notice =
       {};  // told of sketches that cannot be used, and what to do
   // Share done of a pass over the catalog, now and then, by the caller's thread; false stops.

@@ -88,7 +88,10 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
   asked.queries = rows;
   asked.at_once = std::min(options.block_queries, rows);
   asked.wish = options.wish;
-  if (options.collapse) asked.wish.k = k_to_collapse(options.wish.k);
+  if (options.collapse) {
+    asked.wish.k = k_to_collapse(options.wish.k);
+    asked.beside = near_duplicates_bytes(rows);
+  }
   asked.notice = callbacks.notice;
   if (callbacks.report) {  // before each block: one pass over a large catalog takes minutes
     asked.watch = [&](double share) {

@@ -39,7 +39,7 @@ int64_t search_bytes(const SearchDemand& demand, int64_t at_once, int64_t block_
 }
 
 int64_t least_search_memory(const SearchDemand& demand, int64_t taken) {
-  return taken + kRoom + demand.filter_bytes + search_bytes(demand, 1, kLeastBlockRows);
+  return taken + kRoom + demand.beside + search_bytes(demand, 1, kLeastBlockRows);
 }
 
 SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int64_t taken) {
@@ -48,7 +48,7 @@ SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int6
     throw usage_error(fmt::format("--memory is {}M, which is too little for this search, take {}M or more",
                                   budget / kMiB, (least + kRoom) / kMiB + 1));
   }
-  const int64_t all = budget - taken - kRoom - demand.filter_bytes;
+  const int64_t all = budget - taken - kRoom - demand.beside;
   SearchMemory plan;
   plan.block_rows = kMostBlockRows;
   while (plan.block_rows > kLeastBlockRows && plan.block_rows * demand.dimension * 4 > all / 4) {

@@ -11,7 +11,7 @@ struct SearchDemand {
   int64_t at_once = 1;              // queries in one call, at most
   int64_t sketch_numbers = 0;       // 0: no sketches
   int64_t block_bytes = 0;          // of a block of sketches
-  int64_t filter_bytes = 0;         // of what chooses the rows
+  int64_t beside = 0;         // bytes of what chooses the rows, and of the caller
   int threads = 1;
 };
 

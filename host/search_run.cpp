@@ -63,7 +63,10 @@ void find(const SearchCommandOptions& options, const QuerySet& queries, const Ca
   how.threads = options.threads;
   how.queries = how.at_once = count;
   how.wish = options.wish;
-  if (options.collapse) how.wish.k = k_to_collapse(options.wish.k);
+  if (options.collapse) {
+    how.wish.k = k_to_collapse(options.wish.k);
+    how.beside = near_duplicates_bytes(catalog.rows());
+  }
   how.notice = [&](const std::string& text) { say(options, text); };
   CatalogSearch search(catalog, device, how);
   CollapsedSearch collapsed(catalog, searched_by(search), options.collapse);

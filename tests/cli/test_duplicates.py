@@ -84,6 +84,11 @@ class DuplicatesTest(shop.CommandTest):
         self.assertIn(f"{len(lines)} of {ROWS} items are in {groups} groups", done.stderr)
         self.assertIn(f"leaves {ROWS - len(lines) + groups}", done.stderr)
 
+    def test_memory_counts_the_groups(self):
+        words = ["search", self.ids[5], "-c", self.catalog, "--memory", "150M"]
+        self.assertEqual(shop.run(*words).returncode, 0)
+        self.assert_fails(shop.run(*words, "--collapse", WITHIN, text=True), 2, "--memory is 150M", "take ")
+
     def collapsed(self, row, k, first, own=True):
         """Rows of the nearest of each group."""
         shown = {first[row]} if own else set()

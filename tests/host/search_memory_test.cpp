@@ -76,10 +76,10 @@ TEST(SearchMemory, CountsWhatChoosesTheRows) {
   SearchDemand d = demand(100'000'000, 64, 10, 128);
   const int64_t least = least_search_memory(d, 0);
   const SearchMemory all = plan_search_memory(d, 4096 * kMiB, 0);
-  d.filter_bytes = RowFilter::bytes(d.rows, true, true);
-  EXPECT_GE(d.filter_bytes, 5 * d.rows);  // a byte and a number of 4
-  EXPECT_EQ(least_search_memory(d, 0), least + d.filter_bytes);
-  const SearchMemory some = plan_search_memory(d, 4096 * kMiB + d.filter_bytes, 0);
+  d.beside = RowFilter::bytes(d.rows, true, true);
+  EXPECT_GE(d.beside, 5 * d.rows);  // a byte and a number of 4
+  EXPECT_EQ(least_search_memory(d, 0), least + d.beside);
+  const SearchMemory some = plan_search_memory(d, 4096 * kMiB + d.beside, 0);
   EXPECT_EQ(some.spare, all.spare);
   EXPECT_EQ(some.at_once, all.at_once);
   EXPECT_EQ(RowFilter::bytes(d.rows, false, false), 0);
