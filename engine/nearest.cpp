@@ -3,34 +3,20 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/distance_filter.h"
 #include "kernels/cpu/distance.h"
 #include "kernels/cpu/dot_products.h"
 
 namespace lookalike {
 namespace {
 
-// Two tiles of 24 codes are 550 kB: rows stay in the second-level cache while a tile of queries passes.
-constexpr int64_t kTileQueries = 24;
-constexpr int64_t kTileRows = 24;
+constexpr int64_t kTileQueries = kTileRows;
 
 // Below this many queries the rows' lengths cost more than the filter saves.
 constexpr int64_t kFilterFrom = 6;
 
-// Sums of squares in double, in eight accumulators, are within 2^-40 of the exact ones up to this dimension;
-// kDoubleError leaves room for the handful of operations that follow.
-constexpr int64_t kFilterDimension = 1 << 15;
-constexpr double kDoubleError = 0x1p-38;
-
 // Differences of two numbers that one more thread is worth.
 constexpr int64_t kThreadWork = 1 << 17;
-
-struct Range {
-  int64_t begin, end;
-  int64_t size() const { return end - begin; }
-};
-Range tile(int64_t index, int64_t size, int64_t total) {
-  return {index * size, std::min(total, (index + 1) * size)};
-}
 
 class Scan {
  public:
@@ -41,8 +27,8 @@ class Scan {
     parts_ = std::min<int64_t>(pool.threads(), 1 + queries_ * rows_ * d_ / kThreadWork);
     filtered_ = queries_ >= kFilterFrom && d_ <= kFilterDimension;
     if (!filtered_) return;
-    query_lengths_ = squared_lengths(block.queries, pool);
-    row_lengths_ = squared_lengths(block.rows, pool);
+    query_lengths_ = squared_lengths(block.queries, d_, pool);
+    row_lengths_ = squared_lengths(block.rows, d_, pool);
   }
 
   int64_t queries() const { return queries_; }
@@ -50,10 +36,10 @@ class Scan {
   int64_t parts() const { return parts_; }  // that the work is worth cutting into
 
   // Puts what is near among `rows` into the lists of `queries`.
-  void run(Range queries, Range rows, TopK& best) const {
+  void run(RowRange queries, RowRange rows, TopK& best) const {
     std::vector<float> dots(filtered_ ? static_cast<std::size_t>(kTileQueries * kTileRows) : 0);
     for (int64_t r = rows.begin; r < rows.end; r += kTileRows) {
-      const Range some{r, std::min(rows.end, r + kTileRows)};
+      const RowRange some{r, std::min(rows.end, r + kTileRows)};
       if (filtered_ && any_limit(queries, best)) {
         cpu::dot_products(query(queries.begin), queries.size(), row(some.begin), some.size(), d_,
                           dots.data());
@@ -73,7 +59,7 @@ class Scan {
   // A list that `best` starts empty may already be limited by what earlier blocks gave.
   double limit(int64_t q, const TopK& best) const { return std::min(best.limit(q), before_.limit(q)); }
 
-  bool any_limit(Range queries, const TopK& best) const {
+  bool any_limit(RowRange queries, const TopK& best) const {
     for (int64_t q = queries.begin; q < queries.end; ++q) {
       if (std::isfinite(limit(q, best))) return true;
     }
@@ -81,40 +67,21 @@ class Scan {
   }
 
   // dots: of query q with these rows, or null.
-  void measure(int64_t q, Range rows, const float* dots, TopK& best) const {
+  void measure(int64_t q, RowRange rows, const float* dots, TopK& best) const {
     for (int64_t r = rows.begin; r < rows.end; ++r) {
       if (!block_.allowed.empty() && block_.allowed[static_cast<std::size_t>(r)] == 0) continue;
       if (block_.groups.hide(q, r)) continue;
       const double most = limit(q, best);
-      if (dots != nullptr && surely_above(most, q, r, dots[r - rows.begin])) continue;
+      if (dots != nullptr && ruled_out(most, q, r, dots[r - rows.begin])) continue;
       const double distance = cpu::squared_distance_within(query(q), row(r), d_, most);
       if (distance <= most) best.insert(q, {distance, block_.first_row + r});
     }
   }
 
-  // |q - r|^2 = |q|^2 + |r|^2 - 2 q.r, less all that rounding can have added.
-  bool surely_above(double most, int64_t q, int64_t r, float dot) const {
+  bool ruled_out(double most, int64_t q, int64_t r, float dot) const {
     const double lengths =
         query_lengths_[static_cast<std::size_t>(q)] + row_lengths_[static_cast<std::size_t>(r)];
-    // |q||r| <= (|q|^2 + |r|^2) / 2
-    const double error = 2 * cpu::dot_product_error(d_, lengths / 2 * (1 + kDoubleError));
-    const double lower = lengths * (1 - kDoubleError) - 2 * static_cast<double>(dot) - error;
-    return lower > most * (1 + kDoubleError);
-  }
-
-  std::vector<double> squared_lengths(std::span<const float> vectors, ThreadPool& pool) const {
-    const std::vector<float> origin(static_cast<std::size_t>(d_), 0.0F);
-    const int64_t count = static_cast<int64_t>(vectors.size()) / d_;
-    std::vector<double> lengths(static_cast<std::size_t>(count));
-    constexpr int64_t kSome = 64;
-    pool.for_each((count + kSome - 1) / kSome, [&](int64_t i, int) {
-      const Range some = tile(i, kSome, count);
-      for (int64_t v = some.begin; v < some.end; ++v) {
-        lengths[static_cast<std::size_t>(v)] =
-            cpu::squared_distance(vectors.data() + v * d_, origin.data(), d_);
-      }
-    });
-    return lengths;
+    return surely_above(most, lengths, dot, dot_error(d_, lengths));
   }
 
   const SearchBlock& block_;
@@ -132,7 +99,7 @@ void nearest_on_cpu(const SearchBlock& block, TopK& best, ThreadPool& pool) {
   const int64_t query_tiles = (scan.queries() + kTileQueries - 1) / kTileQueries;
   if (query_tiles >= parts || parts == 1) {
     pool.for_each(query_tiles, [&](int64_t i, int) {
-      scan.run(tile(i, kTileQueries, scan.queries()), {0, scan.rows()}, best);
+      scan.run(piece(i, kTileQueries, scan.queries()), {0, scan.rows()}, best);
     });
     return;
   }
@@ -141,7 +108,7 @@ void nearest_on_cpu(const SearchBlock& block, TopK& best, ThreadPool& pool) {
   std::vector<TopK> lists(static_cast<std::size_t>(parts), TopK(best.queries(), best.k()));
   pool.for_each(share == 0 ? 0 : parts, [&](int64_t i, int) {
     for (int64_t t = 0; t < query_tiles; ++t) {
-      scan.run(tile(t, kTileQueries, scan.queries()),
+      scan.run(piece(t, kTileQueries, scan.queries()),
                {std::min(scan.rows(), i * share), std::min(scan.rows(), (i + 1) * share)},
                lists[static_cast<std::size_t>(i)]);
     }

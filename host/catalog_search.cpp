@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "engine/huge_pages.h"
+#include "engine/nearest_pairs.h"
 #include "engine/sketch_search.h"
 #include "engine/thread_pool.h"
 #include "host/code_rows.h"
@@ -38,6 +39,31 @@ struct DamagedSketches {
   std::string what;
 };
 
+void require_going_on() {
+  if (stop_signal() != 0) throw SearchStopped();
+}
+
+// The codes of the catalog's first rows.
+std::vector<float> first_codes(const CatalogReader& catalog, int64_t rows) {
+  std::vector<float> codes;
+  if (rows == 0) return codes;
+  struct Enough {};
+  const std::size_t numbers = as_size(rows * catalog.dimension());
+  codes.reserve(numbers);
+  prefer_huge_pages(codes.data(), static_cast<int64_t>(numbers) * kFloat);
+  try {
+    catalog.for_each_block(kRowsReadAtOnce, [&](int64_t, std::span<const float> block) {
+      require_going_on();
+      const auto some = block.first(std::min(block.size(), numbers - codes.size()));
+      codes.insert(codes.end(), some.begin(), some.end());
+      if (codes.size() == numbers) throw Enough();
+    });
+  } catch (const Enough&) {
+    return codes;
+  }
+  return codes;
+}
+
 // Sketches and codes of a catalog where a search finds them: on the disk, as far as they are not held.
 class SketchedCodes {
  public:
@@ -66,7 +92,9 @@ class SketchedCodes {
       if (r % kSketchBlockRows == 0) require_going_on();
       read_fine(r, std::span(fine_).subspan(as_size(r * numbers_), as_size(numbers_)));
     }
-    if (codes && rows == catalog.rows()) hold_codes(catalog, spare - rows * numbers_);
+    if (!codes || rows < catalog.rows()) return;
+    spare -= rows * numbers_;
+    codes_ = first_codes(catalog, std::min(catalog.rows(), spare / (dimension_ * kFloat)));
   }
 
   SketchedCatalog view() const {
@@ -93,29 +121,6 @@ class SketchedCodes {
   }
 
  private:
-  static void require_going_on() {
-    if (stop_signal() != 0) throw SearchStopped();
-  }
-
-  void hold_codes(const CatalogReader& catalog, int64_t spare) {
-    const int64_t rows = std::min(catalog.rows(), spare / (dimension_ * kFloat));
-    if (rows == 0) return;
-    constexpr int64_t kSome = 256;
-    struct Enough {};
-    codes_.reserve(as_size(rows * dimension_));
-    prefer_huge_pages(codes_.data(), rows * dimension_ * kFloat);
-    try {
-      catalog.for_each_block(kSome, [&](int64_t, std::span<const float> block) {
-        require_going_on();
-        const auto some = block.first(std::min(block.size(), as_size(rows * dimension_) - codes_.size()));
-        codes_.insert(codes_.end(), some.begin(), some.end());
-        if (std::ssize(codes_) == rows * dimension_) throw Enough();
-      });
-    } catch (const Enough&) {
-      return;
-    }
-  }
-
   // What is read of the sketches is theirs alone, so is damage.
   template <class Read>
   static auto reading_sketches(const Read& read) {
@@ -153,7 +158,8 @@ struct CatalogSearch::State {
   SearchMemory memory;
   std::optional<RowFilter> filter;
   int64_t measured = 0;
-  bool ready = false;  // what is to be held is
+  bool ready = false;      // what is to be held is
+  bool pairs_fit = false;  // all codes and lists, into the memory
 
   void say(const std::string& text) const {
     if (options.notice) options.notice(text);
@@ -184,8 +190,10 @@ struct CatalogSearch::State {
     }
     if (file->plan() == nullptr) return;
     sketched.emplace(catalog, std::move(file));
-    pool.emplace(options.threads > 0 ? options.threads : usable_cores());
+    pool.emplace(threads());
   }
+
+  int threads() const { return options.threads > 0 ? options.threads : usable_cores(); }
 
   void plan() {
     SearchDemand demand;
@@ -193,10 +201,9 @@ struct CatalogSearch::State {
     demand.dimension = catalog.dimension();
     demand.k = options.wish.k;
     demand.at_once = options.at_once;
-    demand.threads = options.threads > 0 ? options.threads : usable_cores();
-    demand.beside =
-        options.beside +
-        RowFilter::bytes(catalog.rows(), !options.wish.where.empty(), options.wish.exclude_label_of_query);
+    demand.threads = threads();
+    demand.beside = options.beside + RowFilter::bytes(catalog.rows(), !options.wish.where.empty(),
+                                                      options.wish.exclude_label_of_query);
     if (sketched) {
       demand.sketch_numbers = sketched->file().plan()->sketcher.size();
       demand.block_bytes = sketched->file().block_bytes();
@@ -205,6 +212,7 @@ struct CatalogSearch::State {
     const int64_t free = std::max(taken + free_memory_bytes() / 2, least_search_memory(demand, taken));
     const int64_t budget = options.wish.memory > 0 ? options.wish.memory : free;
     memory = plan_search_memory(demand, budget, taken);
+    pairs_fit = all_pairs_fit(demand, budget, taken);
   }
 
   // Codes of the plain scan, in blocks of a size that suits devices and the memory.
@@ -272,7 +280,7 @@ double squared_limit(double distance) {
 
 CatalogSearch::CatalogSearch(const CatalogReader& catalog, Device& device,
                              const CatalogSearchOptions& options)
-    : state_(new State{catalog, device, options, {}, {}, {}, {}, 0, false}) {
+    : state_(new State{catalog, device, options, {}, {}, {}, {}, 0, false, false}) {
   state_->open();
   state_->plan();
   state_->choose_rows();
@@ -286,6 +294,20 @@ std::vector<std::vector<Neighbour>> CatalogSearch::nearest(const SearchQueries& 
   if (!state.filter) return state.search_rows(queries, limits);
   std::vector<int32_t> groups;
   return state.search_rows(queries, state.filter->within(limits, queries, groups));
+}
+
+std::optional<TopK> CatalogSearch::nearest_of_all() {
+  State& state = *state_;
+  const NeighbourWish& wish = state.options.wish;
+  if (wish.k < 1 || state.sketched || state.filter || !state.pairs_fit || state.device.facts().kind == "cuda")
+    return {};
+  const int64_t rows = state.catalog.rows();
+  const std::vector<float> codes = first_codes(state.catalog, rows);
+  TopK best(rows, std::min(wish.k, rows), wish.most);
+  state.pool.emplace(state.threads());
+  nearest_pairs_on_cpu(codes, state.catalog.dimension(), best, *state.pool,
+                       [&](double share) { state.watch(share); });
+  return best;
 }
 
 std::vector<std::vector<Neighbour>> CatalogSearch::nearest(const SearchQueries& queries) {

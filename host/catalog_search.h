@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,6 +60,11 @@ class CatalogSearch {
   // than the wish's, take more memory than was planned.
   std::vector<std::vector<Neighbour>> nearest(const SearchQueries& queries);
   std::vector<std::vector<Neighbour>> nearest(const SearchQueries& queries, const SearchLimits& limits);
+
+  // The wish's neighbours of every row among the others: what nearest() gives for the row's code and number,
+  // the same bytes, in about half the time of asking for each row. Nothing, at once, where sketches, filters,
+  // the device or the memory make asking the way to go. The watch's share is that of the whole.
+  std::optional<TopK> nearest_of_all();
 
   int64_t at_once() const;     // queries in one call that the memory is enough for
   bool by_sketch() const;      // so far: damage ends it

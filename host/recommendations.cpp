@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -105,16 +106,19 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
   if (options.format == TableFormat::kCsv) callbacks.write("id,rank,neighbour_id,distance\n");
   std::vector<float> codes;
   SearchQueries queries;
+  const auto write = [&](int64_t row, const std::vector<Neighbour>& neighbours) {
+    callbacks.write(item_lines(row, neighbours, ids, options.format));
+    result.lines += std::ssize(neighbours);
+  };
   try {
-    for (; first < rows; first += count) {
+    count = rows;
+    auto all = options.collapse ? std::nullopt : search.nearest_of_all();
+    for (int64_t row = 0; all && row < rows; ++row) write(row, all->take(row));
+    for (first = all ? rows : 0; first < rows; first += count) {
       count = std::min(search.at_once(), rows - first);
       read_queries(catalog, first, count, codes, queries);
       const auto found = collapsed.nearest(queries, limits_of(options.wish));
-      for (int64_t i = 0; i < count; ++i) {
-        const auto& neighbours = found[static_cast<std::size_t>(i)];
-        callbacks.write(item_lines(first + i, neighbours, ids, options.format));
-        result.lines += std::ssize(neighbours);
-      }
+      for (int64_t i = 0; i < count; ++i) write(first + i, found[static_cast<std::size_t>(i)]);
     }
     if (callbacks.report) callbacks.report(rows);
   } catch (const SearchStopped&) {

@@ -13,6 +13,8 @@ namespace {
 constexpr int64_t kMostBlockRows = 4096, kLeastBlockRows = 64;
 
 constexpr int64_t kNeighbourBytes = 16, kGrowth = 2;
+// Of a row whose pairs are compared: its squared length, its list without neighbours.
+constexpr int64_t kLengthBytes = 8, kListBytes = 64;
 
 // Hits of the scan, codes that are read and the text of results: small parts of each thread and of all.
 constexpr int64_t kThreadBytes = int64_t{3} << 20, kOtherBytes = int64_t{8} << 20;
@@ -61,6 +63,14 @@ SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int6
   if (search_bytes(demand, plan.at_once, plan.block_rows) > all) plan.block_rows = kLeastBlockRows;
   plan.spare = all - search_bytes(demand, plan.at_once, plan.block_rows);
   return plan;
+}
+
+bool all_pairs_fit(const SearchDemand& demand, int64_t budget, int64_t taken) {
+  const int64_t list = kListBytes + kGrowth * kNeighbourBytes * std::min(demand.k, demand.rows);
+  const int64_t row = demand.dimension * 4 + kLengthBytes + list;
+  const int64_t all = budget - taken - kRoom - demand.beside - kOtherBytes - demand.threads * kThreadBytes -
+                      kRowsReadAtOnce * demand.dimension * 4;
+  return all > 0 && demand.rows <= all / row;
 }
 
 }  // namespace lookalike

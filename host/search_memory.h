@@ -5,13 +5,16 @@
 
 namespace lookalike {
 
+// Rows read at a time where their codes are kept.
+inline constexpr int64_t kRowsReadAtOnce = 256;
+
 struct SearchDemand {
   int64_t rows = 0, dimension = 0;  // of the catalog
   int64_t k = 10;                   // neighbours of a query
   int64_t at_once = 1;              // queries in one call, at most
   int64_t sketch_numbers = 0;       // 0: no sketches
   int64_t block_bytes = 0;          // of a block of sketches
-  int64_t beside = 0;         // bytes of what chooses the rows, and of the caller
+  int64_t beside = 0;               // bytes of what chooses the rows, and of the caller
   int threads = 1;
 };
 
@@ -31,5 +34,8 @@ int64_t least_search_memory(const SearchDemand& demand, int64_t taken);
 // Of `budget` bytes for the process, of which it has taken `taken` already. Throws E_USAGE, naming the least
 // that is enough, where that is more.
 SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int64_t taken);
+
+// Whether all codes and a list for each row fit there at one time.
+bool all_pairs_fit(const SearchDemand& demand, int64_t budget, int64_t taken);
 
 }  // namespace lookalike

@@ -201,5 +201,48 @@ TEST_F(SearchPeakTest, ALargeCatalogStaysWithinTheBudget) {
   }
 }
 
+// With the least budget that allows it.
+TEST_F(SearchPeakTest, AllPairsStayWithinTheBudget) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers take memory of their own";
+#endif
+  constexpr int64_t kSome = 2000;  // 23 MB
+  ASSERT_EQ(in_a_process([&] {
+              test::make_grouped_catalog(at("c"), kSome, 512, 1);
+              return 0;
+            }),
+            0);
+  for (const int64_t k : {int64_t{10}, int64_t{100}, kAllNeighbours}) {
+    EXPECT_EQ(in_a_process([&] {
+                FakeDevice device;
+                const CatalogReader catalog(at("c"));
+                SearchDemand d = demand(kSome, kSome, k, 0);
+                int64_t budget = resident_bytes();
+                while (!all_pairs_fit(d, budget, resident_bytes())) budget += kMiB;
+                CatalogSearch search(catalog, device,
+                                     {.threads = 2,
+                                      .queries = kSome,
+                                      .at_once = kSome,
+                                      .wish = {.k = k, .memory = budget + kMiB / 2}});
+                auto all = search.nearest_of_all();
+                if (!all) return 2;
+                for (int64_t row = 0; row < kSome; ++row) {
+                  if (std::ssize(all->list(row)) != std::min(k, kSome - 1)) return 3;
+                }
+                const int64_t peak = peak_bytes();
+                if (peak > budget) fmt::print(stderr, "peak {} of {} bytes\n", peak, budget);
+                return peak > 0 && peak <= budget ? 0 : 1;
+              }),
+              0)
+        << k;
+  }
+  const SearchDemand few = demand(kSome, kSome, 10, 0),
+                     many = demand(int64_t{1} << 40, 1, int64_t{1} << 62, 0);
+  EXPECT_FALSE(all_pairs_fit(few, 0, 0));
+  EXPECT_FALSE(all_pairs_fit(few, kSome * kCodeLength * 4, 0)) << "no room for lists";
+  EXPECT_FALSE(all_pairs_fit(few, 100 * kMiB, 80 * kMiB)) << "what is taken counts";
+  EXPECT_FALSE(all_pairs_fit(many, int64_t{1} << 62, 0));
+}
+
 }  // namespace
 }  // namespace lookalike

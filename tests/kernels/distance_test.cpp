@@ -66,6 +66,22 @@ TEST_P(Distance, EqualsTheDefinitionToTheBit) {
   }
 }
 
+// A search of all pairs measures each once.
+TEST_P(Distance, IsSymmetricToTheBit) {
+  for (const int64_t dimension : dimensions()) {
+    const auto all = rows(dimension);
+    for (const auto& [a_name, a] : all)
+      for (const auto& [b_name, b] : all) {
+        const double there = cpu::squared_distance(a.data(), b.data(), dimension);
+        const double back = cpu::squared_distance(b.data(), a.data(), dimension);
+        ASSERT_EQ(std::bit_cast<uint64_t>(there), std::bit_cast<uint64_t>(back))
+            << dimension << " dimensions, " << a_name << " and " << b_name;
+        ASSERT_EQ(cpu::squared_distance_within(b.data(), a.data(), dimension, there), there)
+            << dimension << " dimensions, " << a_name << " and " << b_name;
+      }
+  }
+}
+
 TEST_P(Distance, RowsNeedNoAlignment) {
   const std::vector<float> a = random_floats(2900, -1.0, 1.0, 116);
   const std::vector<float> b = random_floats(2900, -1.0, 1.0, 117);
