@@ -59,7 +59,7 @@ struct Sketched {
 };
 
 Sketched build(const std::vector<float>& codes, const Options& options, ThreadPool& pool) {
-  constexpr int64_t kSample = 2048;  // as host/sketch_build
+  constexpr int64_t kSample = 1815;  // as host/sketch_build.cpp does for these codes
   const int64_t rows = std::ssize(codes) / kCodeLength;
   std::vector<float> sample;
   for (int64_t i = 0; i < std::min(kSample, rows); ++i) {
@@ -67,11 +67,11 @@ Sketched build(const std::vector<float>& codes, const Options& options, ThreadPo
     sample.insert(sample.end(), code.begin(), code.end());
   }
   Sketched sketched;
-  SketchProjection projection = fit_projection(sample, kCodeLength, options.numbers - 1, pool);
-  const int64_t bytes =
-      options.bytes > 0 ? options.bytes : choose_sketch_bytes(projection, sample, rows, pool);
+  Sketcher sketcher(fit_projection(sample, kCodeLength, options.numbers - 1, pool));
+  const int64_t bytes = options.bytes > 0 ? options.bytes : choose_sketch_bytes(sketcher, sample, rows, pool);
   if (bytes == 0) return sketched;  // the plain scan is as fast
-  sketched.plan = std::make_unique<SketchPlan>(plan_sketches(std::move(projection), sample, bytes, pool));
+  sketched.plan =
+      std::make_unique<SketchPlan>(plan_sketches(std::move(sketcher).projection(), sample, bytes, pool));
   const int64_t size = sketched.plan->sketcher.size();
   std::vector<float> sketches(static_cast<std::size_t>(kSketchBlockRows * size));
   std::vector<double> errors(static_cast<std::size_t>(kSketchBlockRows));

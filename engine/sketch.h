@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/thread_pool.h"
@@ -44,7 +45,8 @@ class Sketcher {
   // are not finite.
   explicit Sketcher(SketchProjection projection);
 
-  const SketchProjection& projection() const { return projection_; }
+  const SketchProjection& projection() const& { return projection_; }
+  SketchProjection projection() && { return std::move(projection_); }
   int64_t size() const { return projection_.components() + 1; }  // numbers of a sketch
   double stretch() const { return stretch_; }                    // sqrt(1 + d (1 + d)), rounded up
 

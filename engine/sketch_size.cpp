@@ -56,9 +56,9 @@ std::vector<int64_t> near_rows(const std::vector<float>& sketches, int64_t numbe
 
 }  // namespace
 
-int64_t choose_sketch_bytes(const SketchProjection& projection, std::span<const float> sample, int64_t rows,
+int64_t choose_sketch_bytes(const Sketcher& sketcher, std::span<const float> sample, int64_t rows,
                             ThreadPool& pool) {
-  const int64_t d = projection.dimension, numbers = projection.components() + 1;
+  const int64_t d = sketcher.projection().dimension, numbers = sketcher.size();
   const int64_t sampled = std::ssize(sample) / d;
   std::vector<int64_t> sizes;
   for (int64_t size = kSmallest; size < numbers; size *= 2) sizes.push_back(size);
@@ -67,7 +67,7 @@ int64_t choose_sketch_bytes(const SketchProjection& projection, std::span<const 
 
   std::vector<float> sketches(as_size(sampled * numbers));
   std::vector<double> errors(as_size(sampled));
-  Sketcher(projection).sketch_fast(sample, pool, sketches, errors);
+  sketcher.sketch_fast(sample, pool, sketches, errors);
   const int64_t queries = std::min(kQueries, sampled);
   const double share = static_cast<double>(sampled) / static_cast<double>(std::max(rows, sampled));
   // The sample's neighbour at this rank is about as far as the catalog's at rank 10.

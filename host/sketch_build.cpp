@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t kSample = 2048;
 // Of the sample, unless fewer rows than the last.
-constexpr int64_t kSampleNumbers = 6 << 20;
+constexpr int64_t kSampleNumbers = 5 << 20;
 constexpr int64_t kLeastSample = 512;
 constexpr int64_t kMostComponents = 383;
 // Read at a time, beside the block that they are gathered to.
@@ -83,10 +83,11 @@ std::optional<SketchPlan> make_plan(const CatalogReader& catalog, ThreadPool& po
                                     const std::function<void()>& step) {
   const std::vector<float> sample = sample_of(catalog);
   const int64_t most = std::min(kMostComponents, catalog.dimension());
-  SketchProjection projection = fit_projection(sample, catalog.dimension(), most, pool, step);
-  const int64_t bytes = choose_sketch_bytes(projection, sample, catalog.rows(), pool);
+  // One projection at a time: it is handed on.
+  Sketcher sketcher(fit_projection(sample, catalog.dimension(), most, pool, step));
+  const int64_t bytes = choose_sketch_bytes(sketcher, sample, catalog.rows(), pool);
   if (bytes == 0) return {};
-  return plan_sketches(std::move(projection), sample, bytes, pool);
+  return plan_sketches(std::move(sketcher).projection(), sample, bytes, pool);
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ def peak_memory(*words, output=None):
 
 @unittest.skipIf(os.environ.get("LOOKALIKE_SANITIZE"), "a sanitizer keeps what is freed")
 class Encode(CommandTest):
-    """A shard of 8,192 photos is 95 MB of codes, the sample that sketches are learnt from 24 MB."""
+    """A shard of 8,192 photos is 95 MB of codes, the sample that sketches are learnt from 21 MB."""
 
     def test_peak_memory_does_not_grow_with_the_list(self):
         with tempfile.TemporaryDirectory() as folder:

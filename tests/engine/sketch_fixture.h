@@ -11,7 +11,9 @@ namespace lookalike::test {
 
 class MemoryCatalog {
  public:
-  MemoryCatalog(std::vector<float> codes, SketchProjection projection, int64_t bytes = 128)
+  // in_double: all rows are sketched so, not only those out of the ordinary.
+  MemoryCatalog(std::vector<float> codes, SketchProjection projection, int64_t bytes = 128,
+                bool in_double = false)
       : codes_(std::move(codes)),
         sketcher_(std::move(projection)),
         byte_sketcher_({0}, 1),
@@ -27,7 +29,11 @@ class MemoryCatalog {
         return std::span(all).subspan(static_cast<std::size_t>(first * of_row),
                                       static_cast<std::size_t>(count * of_row));
       };
-      sketch_block(sketcher_, part(codes_, d), pool, part(sketches_, size), part(errors_, 1));
+      if (in_double) {
+        sketcher_.sketch(part(codes_, d), pool, part(sketches_, size), part(errors_, 1));
+      } else {
+        sketch_block(sketcher_, part(codes_, d), pool, part(sketches_, size), part(errors_, 1));
+      }
     }
     const std::vector<float> origin(static_cast<std::size_t>(sketcher_.size()));
     byte_sketcher_ = fit_byte_sketcher(rows > 0 ? sketches_ : origin, sketcher_.size(), bytes);

@@ -1,6 +1,8 @@
 // No rounding on the way to a bound loses a row: each of these catalogs makes one of them count.
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "tests/engine/sketch_cases.h"
 
 namespace lookalike {
@@ -22,18 +24,28 @@ TEST(NearestBySketch, AnyProjectionIsExact) {
   EXPECT_EQ(find(any.view(), queries, 10, 2, 30).lists, expected);
 }
 
-// A catalog along one direction that is 1.01 long: without the stretch every bound is 1 % too high.
-TEST(NearestBySketch, DirectionsThatAreTooLongLoseNoRow) {
-  Case c = {"line", {}, 4, 1};
+// Rows along a direction that is too long, and rows across it, whose sketches are as long as they are: of two
+// that are as far, the first seem farther by the stretch. In double and from the mean, as larger errors would
+// make up for it.
+void expect_stretch(float length, const std::optional<ByteSketcher>& bytes) {
+  Case c = {"cross", {}, 4, 1};
   test::Random random(4);
-  for (int64_t r = 0; r < 3000; ++r) {
-    c.rows.insert(c.rows.end(), {static_cast<float>(random.between(-1, 1)), 0.0F, 0.0F, 0.0F});
+  for (int64_t r = 0; r < 12'300; ++r) {
+    const auto far = static_cast<float>(random.between(0, 40));
+    const bool across = r % 2 == 0;
+    c.rows.insert(c.rows.end(), {across ? 0.0F : far, across ? far : 0.0F, 0.0F, 0.0F});
   }
-  SketchProjection projection{4, Rows(4, 0.0F), {1.01F, 0.0F, 0.0F, 0.0F}};
-  const test::MemoryCatalog catalog(c.rows, projection);
-  const Rows queries = queries_of(c, 200);
-  EXPECT_EQ(find(catalog.view(), queries, 50, 1, 200).lists, brute_force(c, queries, 50));
+  test::MemoryCatalog catalog(c.rows, {4, Rows(4, 0.0F), {length, 0.0F, 0.0F, 0.0F}}, 128, true);
+  if (bytes) catalog.use(*bytes);
+  const Rows queries(4 * 4, 0.0F);
+  for (const int64_t k : {50, 300, 6000, 12'000}) {
+    EXPECT_EQ(find(catalog.view(), queries, k, 1, 4).lists, brute_force(c, queries, k)) << k;
+  }
 }
+
+TEST(NearestBySketch, DirectionsThatAreTooLongLoseNoRow) { expect_stretch(1.01F, {}); }
+
+TEST(NearestBySketch, StretchIsPaidByTheBytesToo) { expect_stretch(2, ByteSketcher({0.0F, 0.0F}, 1)); }
 
 // Steps of the length of the neighbours' distances: 0.49 becomes 0 and 0.51 becomes 1, where 0.02 lies
 // between.
@@ -92,22 +104,6 @@ TEST(NearestBySketch, RoundingToFloatLosesNoRow) {
       ASSERT_EQ(find(catalog.view(), queries, k, 1, 500).lists, brute_force(c, queries, k))
           << odd << ", " << k;
     }
-  }
-}
-
-// |s|^2 = 4 x^2 + 9 x^2 = 13 x^2, and sqrt(13) is the stretch; every byte is exact.
-TEST(NearestBySketch, StretchIsPaidByTheBytesToo) {
-  Case c = {"line", {}, 4, 1};
-  for (int64_t r = 0; r < 12'300; ++r) {
-    c.rows.insert(c.rows.end(), {static_cast<float>(r * 7 % 43), 0.0F, 0.0F, 0.0F});
-  }
-  test::MemoryCatalog catalog(c.rows, {4, Rows(4, 0.0F), {2.0F, 0.0F, 0.0F, 0.0F}});
-  // Bytes of [2x, 3x] for x up to 42.
-  catalog.use(ByteSketcher({0.0F, 0.0F}, 1));
-  const Rows queries(c.rows.begin(), c.rows.begin() + 20 * c.d);
-  // The last are too many for a first limit by seeds: it comes down step by step.
-  for (const int64_t k : {50, 60, 300}) {
-    ASSERT_EQ(find(catalog.view(), queries, k, 1, 20).lists, brute_force(c, queries, k)) << k;
   }
 }
 

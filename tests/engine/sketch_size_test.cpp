@@ -27,7 +27,7 @@ std::vector<float> flat_rows(int64_t count, int64_t dimension, int64_t axes) {
 int64_t chosen(int64_t axes, int64_t rows, int threads) {
   ThreadPool pool(threads);
   const std::vector<float> sample = flat_rows(600, 320, axes);
-  return choose_sketch_bytes(fit_projection(sample, 320, 127, pool), sample, rows, pool);
+  return choose_sketch_bytes(Sketcher(fit_projection(sample, 320, 127, pool)), sample, rows, pool);
 }
 
 TEST(ChooseSketchBytes, FollowsWhatTheDataNeed) {
@@ -39,8 +39,8 @@ TEST(ChooseSketchBytes, FollowsWhatTheDataNeed) {
 TEST(ChooseSketchBytes, IsNoneWhereMeasuringAllIsAsCheap) {
   ThreadPool pool(1);
   const std::vector<float> one(320, 0.5F), equal(static_cast<std::size_t>(40 * 320), 0.5F);
-  EXPECT_EQ(choose_sketch_bytes(fit_projection(one, 320, 9, pool), one, 1, pool), 0);
-  EXPECT_EQ(choose_sketch_bytes(fit_projection(equal, 320, 100, pool), equal, 100'000, pool), 0);
+  EXPECT_EQ(choose_sketch_bytes(Sketcher(fit_projection(one, 320, 9, pool)), one, 1, pool), 0);
+  EXPECT_EQ(choose_sketch_bytes(Sketcher(fit_projection(equal, 320, 100, pool)), equal, 100'000, pool), 0);
   EXPECT_EQ(chosen(300, 600, 1), 0) << "no direction is worth more than another";
 }
 
