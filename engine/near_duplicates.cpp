@@ -33,6 +33,16 @@ double largest_square(double distance) {
 
 }  // namespace
 
+int64_t near_duplicates_bytes(int64_t rows, int64_t queries) {
+  const auto most = [](int64_t some, int64_t each, int64_t limit) {  // without passing 64 bits
+    return std::min(std::min(some, limit) * std::min(each, limit), limit);
+  };
+  constexpr int64_t kRowBytes = 54, kGrowth = 2, kCopies = 3;
+  const int64_t neighbours =
+      kGrowth * most(queries, rows, kHeldNeighbours) + kCopies * most(rows, rows, kHeldOfABlock);
+  return kRowBytes * rows + neighbours * static_cast<int64_t>(sizeof(Neighbour));
+}
+
 NearDuplicates::NearDuplicates(LimitedSearch search, CodesOfRows codes, int64_t rows, int64_t dimension,
                                double within)
     : search_(std::move(search)), codes_(std::move(codes)), rows_(rows), dimension_(dimension) {

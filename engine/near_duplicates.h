@@ -18,9 +18,9 @@ using LimitedSearch = std::function<std::vector<std::vector<Neighbour>>(const Se
 // The codes (count, D) of rows, in their order.
 using CodesOfRows = std::function<void(std::span<const int64_t> rows, std::span<float> codes)>;
 
-// What the groups of a catalog take, at most, and search_collapsed with them: some numbers of each row, and
-// millions of neighbours while they grow and are put together.
-constexpr int64_t near_duplicates_bytes(int64_t rows) { return 54 * rows + (int64_t{192} << 20); }
+// What the groups of a catalog take, at most, and search_collapsed of so many queries with them: some numbers
+// of each row, and neighbours while they grow and are put together.
+int64_t near_duplicates_bytes(int64_t rows, int64_t queries);
 
 class NearDuplicates {
  public:

@@ -190,6 +190,10 @@ int run_command_line(int argc, char** argv) {
       flags = flags && argument != "--";
       arguments.push_back(flags ? with_dashes(argument) : argument);
     }
+    if (!arguments.empty() && arguments.front() == "help") {  // help COMMAND is COMMAND --help
+      arguments.erase(arguments.begin());
+      arguments.emplace_back("--help");
+    }
     std::ranges::reverse(arguments);
     return parse_and_run(app, std::move(arguments), run);
   } catch (const Error& error) {

@@ -91,12 +91,14 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
   asked.wish = options.wish;
   if (options.collapse) {
     asked.wish.k = k_to_collapse(options.wish.k);
-    asked.beside = near_duplicates_bytes(rows);
+    asked.beside = near_duplicates_bytes(rows, asked.at_once);
   }
   asked.notice = callbacks.notice;
   if (callbacks.report) {  // before each block: one pass over a large catalog takes minutes
     asked.watch = [&](double share) {
-      return callbacks.report(first + static_cast<int64_t>(share * static_cast<double>(count)));
+      // All is told once all is written.
+      return callbacks.report(
+          std::min(rows - 1, first + static_cast<int64_t>(share * static_cast<double>(count))));
     };
   }
   CatalogSearch search(catalog, device, asked);

@@ -67,7 +67,7 @@ void add_neighbours(Device& device, const CatalogReader& catalog, const ReportWo
   CatalogSearchOptions options;
   options.queries = options.at_once = std::ssize(data.items);
   options.wish.k = work.collapse ? k_to_collapse(k) : k;
-  options.beside = work.collapse ? near_duplicates_bytes(catalog.rows()) : 0;
+  options.beside = work.collapse ? near_duplicates_bytes(catalog.rows(), options.at_once) : 0;
   options.watch = [&](double share) {
     progress("neighbours", static_cast<int64_t>(share * static_cast<double>(catalog.rows())), catalog.rows());
     return true;

@@ -65,7 +65,7 @@ void find(const SearchCommandOptions& options, const QuerySet& queries, const Ca
   how.wish = options.wish;
   if (options.collapse) {
     how.wish.k = k_to_collapse(options.wish.k);
-    how.beside = near_duplicates_bytes(catalog.rows());
+    how.beside = near_duplicates_bytes(catalog.rows(), count);
   }
   how.notice = [&](const std::string& text) { say(options, text); };
   CatalogSearch search(catalog, device, how);

@@ -96,6 +96,13 @@ Error wrong_condition(const std::string& condition, const std::string& what, con
                                  condition, what, known));
 }
 
+// SQLite's words, where they would quote what stands around the condition.
+std::string explained(const std::string& says) {
+  if (says.starts_with("unrecognized token: \"'")) return "a quote is not closed";
+  if (says == "near \")\": syntax error") return "syntax error: it ends too early, or a bracket is not opened";
+  return says;
+}
+
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
 bool has_word(std::string_view text, std::string_view word) {
@@ -120,7 +127,10 @@ std::string without_short_form(const std::string& condition, const Columns& colu
   };
   const std::size_t index = index_of(name);
   if (index == columns.names.size()) return condition;
-  if (text.find_first_of("'\"`[]()=<>") != std::string_view::npos || text.starts_with(' ')) return condition;
+  if (text.find_first_of("\"`[]()=<>") != std::string_view::npos || text.starts_with(' ')) return condition;
+  // Quotes in pairs are SQL's, a single one is of the text: O'Neil.
+  const auto quotes = std::count(text.begin(), text.end(), '\'');
+  if (quotes > 0 && quotes % 2 == 0) return condition;
   if (has_word(text, "and") || has_word(text, "or")) return condition;
   if (columns.ambiguous.contains(name)) return quoted('"', name) + " = ''";  // refused where it is read
   if (index_of(text) < columns.names.size()) {
@@ -253,8 +263,8 @@ class Condition {
       case SQLITE_AUTH:
       case SQLITE_TOOBIG:
       case SQLITE_MISMATCH:
-        throw wrong_condition(asked_, refused.empty() ? sqlite3_errmsg(database_.handle()) : refused,
-                              columns_);
+        throw wrong_condition(
+            asked_, refused.empty() ? explained(sqlite3_errmsg(database_.handle())) : refused, columns_);
       default:
         database_.fail(code);
     }

@@ -106,7 +106,7 @@ int run_duplicates(const DuplicatesCommandOptions& options) {
   how.queries = rows;
   how.at_once = std::min(kQueriesAtOnce, rows);
   how.wish.k = std::min(kNeighboursPlanned, rows);
-  how.beside = near_duplicates_bytes(rows);
+  how.beside = near_duplicates_bytes(rows, 0);
   how.notice = [&](const std::string& text) { progress.message(text); };
   int64_t looked = 0;
   how.watch = [&](double) {

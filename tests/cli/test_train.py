@@ -334,6 +334,8 @@ class FrameTest(shop.CommandTest):
         self.assertEqual((train.returncode, train.stderr), (0, ""))
         for default in ("20", "32", "0.001", "0.1", "pad", "#ffffff", "auto"):
             self.assertIn("=" + default + " ", train.stdout)
+        self.assertEqual(self.run_words("help", "train").stdout, train.stdout)
+        self.assertEqual(self.run_words("help").stdout, top.stdout)
 
     def test_the_exit_code_is_told_where_standard_error_is_not(self):
         for redirection in ("2>/dev/full", "2>&-", "0<&- 2>&-"):

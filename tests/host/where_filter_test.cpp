@@ -49,6 +49,7 @@ TEST_F(WhereTest, TakesConditionsOnEveryColumn) {
   expect_rows("label=4", [](int64_t r) { return r % 9 - 1 == 4; });
   expect_rows("LABEL=4", [](int64_t r) { return r % 9 - 1 == 4; });
   expect_rows("label=Ankle boot/it", [](int64_t) { return false; });
+  expect_rows("label=Ankle boot/it's", [](int64_t r) { return r % 9 == 3; });
   expect_rows("label = 'Ankle boot/it''s'", [](int64_t r) { return r % 9 == 3; });
   expect_rows("label=", [](int64_t r) { return r % 9 == 0; });
   expect_rows("id = 'item 12'", [](int64_t r) { return r == 12; });
@@ -94,6 +95,8 @@ TEST_F(WhereTest, RefusesAllElse) {
   expect_refused("label = dress", "no such column: dress");
   expect_refused("label = \"dress\"", "no such column: dress");
   expect_refused("label =", "syntax error");
+  expect_refused("width >", "it ends too early");
+  expect_refused("label = 'x", "a quote is not closed");
   expect_refused("", "syntax error");
   expect_refused("1); DROP TABLE items; --", "--where");
   expect_refused("1)) ; ATTACH 'x' AS y; --", "--where");
