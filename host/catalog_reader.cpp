@@ -70,7 +70,10 @@ struct CatalogReader::State {
     const auto shard =
         std::lower_bound(shards.begin(), shards.end(), place.first,
                          [](const ShardRecord& record, int64_t wanted) { return record.shard < wanted; });
-    if (shard == shards.end() || shard->shard != place.first || place.second >= shard->rows) return {};
+    if (shard == shards.end() || shard->shard != place.first || place.second < 0 ||
+        place.second >= shard->rows) {
+      return {};
+    }
     return first_rows[static_cast<std::size_t>(shard - shards.begin())] + place.second;
   }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <span>
@@ -137,6 +138,11 @@ void write_ids(const CatalogReader& catalog, const std::string& path, ResultOutp
   });
 }
 
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code none;
+  return a == b || std::filesystem::weakly_canonical(a, none) == std::filesystem::weakly_canonical(b, none);
+}
+
 // Two files cannot change places at once. Cut off between them, a run leaves codes without ids, old or new,
 // which import-codes and people notice; never codes beside ids of others.
 void remove_ids(const std::string& path) {
@@ -209,7 +215,7 @@ int run_export(const ExportCommandOptions& options) {
         "--output is '-', which is a terminal, and the format is no text: redirect it, or name a "
         "file with -o FILE");
   }
-  if (options.ids == "-" || (!options.ids.empty() && options.ids == options.output)) {
+  if (options.ids == "-" || (!options.ids.empty() && same_file(options.ids, options.output))) {
     throw usage_error("--ids is '" + options.ids + "', take a file of its own");
   }
   // Both before the work, and both published at its end; see remove_ids.
@@ -221,7 +227,10 @@ int run_export(const ExportCommandOptions& options) {
   if (const std::string warning = unfinished_warning(catalog, "written"); !warning.empty()) {
     progress.message(warning);
   }
-  if (ids) write_ids(catalog, options.ids, *ids);
+  if (ids) {
+    write_ids(catalog, options.ids, *ids);
+    if (!output.is_file()) remove_ids(options.ids);  // a pipe has codes at once
+  }
   const bool whole = write_export(
       catalog, format, options.table, [&](std::string_view bytes) { output.write(bytes); },
       [&](int64_t done) {

@@ -115,7 +115,11 @@ RecommendationResult write_recommendations(Device& device, const CatalogReader& 
   try {
     count = rows;
     auto all = options.collapse ? std::nullopt : search.nearest_of_all();
-    for (int64_t row = 0; all && row < rows; ++row) write(row, all->take(row));
+    constexpr int64_t kLinesOf = 4096;
+    for (int64_t row = 0; all && row < rows; ++row) {
+      if (row % kLinesOf == 0 && callbacks.report && !callbacks.report(rows - 1)) throw SearchStopped();
+      write(row, all->take(row));
+    }
     for (first = all ? rows : 0; first < rows; first += count) {
       count = std::min(search.at_once(), rows - first);
       read_queries(catalog, first, count, codes, queries);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "engine/error.h"
 #include "engine/sketch_search.h"
@@ -66,7 +67,9 @@ SearchMemory plan_search_memory(const SearchDemand& demand, int64_t budget, int6
 }
 
 bool all_pairs_fit(const SearchDemand& demand, int64_t budget, int64_t taken) {
-  const int64_t list = kListBytes + kGrowth * kNeighbourBytes * std::min(demand.k, demand.rows);
+  // A list doubles as it grows, and leaves its half behind.
+  const auto kept = std::bit_ceil(static_cast<uint64_t>(std::min(demand.k, demand.rows)));
+  const int64_t list = kListBytes + kNeighbourBytes * static_cast<int64_t>(kept) * 3 / 2;
   const int64_t row = demand.dimension * 4 + kLengthBytes + list;
   const int64_t all = budget - taken - kRoom - demand.beside - kOtherBytes - demand.threads * kThreadBytes -
                       kRowsReadAtOnce * demand.dimension * 4;

@@ -17,7 +17,6 @@ import json
 import math
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -46,6 +45,8 @@ def parse_arguments():
         parser.error("name PHOTOS, or --draw what was measured before")
     if arguments.search and len(arguments.search) < 2:
         parser.error("--search takes a catalog and how many rows of it")
+    if arguments.only == "search" and not arguments.search:
+        parser.error("--only search needs --search CATALOG ROWS")
     if unknown := set(arguments.only.split(",")) - set(CONTESTS):
         parser.error(f"--only knows {', '.join(CONTESTS)}, not {', '.join(sorted(unknown))}")
     return arguments
@@ -79,7 +80,7 @@ def measure(arguments):
                        check=True)
     arguments.results.mkdir(parents=True, exist_ok=True)
     about = about_of(arguments.results)
-    about["system"] = platform.platform()
+    about["system"] = system()
     about["versions"] = versions_of(python)
     commit = output_of(["git", "describe", "--always", "--dirty"]).strip()  # before results change the tree
     failed = []
@@ -101,6 +102,12 @@ def measure(arguments):
 
 def output_of(command):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def system():
+    lines = pathlib.Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
+    release = dict(line.split("=", 1) for line in lines if "=" in line)["PRETTY_NAME"].strip('"')
+    return f"{release}, {output_of(['c++', '--version']).splitlines()[0]}"
 
 
 def versions_of(python):

@@ -136,6 +136,11 @@ TEST(NearestPairsOfMany, AreThoseOfTheScanForAnyThreads) {
     for (const int threads : {1, 2, 3})
       ASSERT_EQ(by_pairs(long_codes, kCodeLength, 6, INFINITY, threads), of_long) << kind.name;
   }
+  // Blocks of two tiles and more on two threads.
+  for (const int64_t rows : {3100, 6200}) {
+    const std::vector<float> codes = random_floats(rows * 3, -1, 1, 26);
+    ASSERT_EQ(by_pairs(codes, 3, 4, INFINITY, 2), by_rows(codes, 3, 4, INFINITY)) << rows;
+  }
   // On one thread these rows come in blocks of two and of four tiles, of which the last is not full.
   for (const int64_t rows : {1537, 1680, 3073, 3168}) {
     const std::vector<float> codes = kinds()[3].make(rows, 3);

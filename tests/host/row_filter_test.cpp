@@ -3,6 +3,7 @@
 #include <map>
 
 #include "host/catalog_search.h"
+#include "host/sqlite.h"
 #include "tests/host/fake_device.h"
 #include "tests/host/grouped_catalog.h"
 #include "tests/host/scratch.h"
@@ -42,6 +43,13 @@ TEST_F(RowFilterTest, LabelsAreNumbered) {
   std::map<int32_t, int> times;
   for (const auto& [label, number] : of) ++times[number];
   EXPECT_EQ(times.size(), of.size()) << "two labels share a number";
+}
+
+// SQLite does not look at a CHECK again when it reads.
+TEST_F(RowFilterTest, ARowThatIsNoneIsDamage) {
+  Database(at("c/catalog.sqlite"), Database::Access::kWrite)
+      .run("PRAGMA ignore_check_constraints = ON; UPDATE items SET \"row\" = -5 WHERE \"row\" = 1");
+  expect_error(ExitCode::kDamaged, "items for", [&] { CatalogReader(at("c")).label_numbers(); });
 }
 
 // However many labels there are, the catalog is read once.
