@@ -15,8 +15,8 @@ namespace lookalike {
 // kernels/cpu/distance.h is symmetric to the bit, so one measurement serves both rows.
 //
 // codes (rows, dimension), finite; best: a list for each row. watch (share done, 0 to 1) is called by the
-// caller's thread, once for each block of rows, with nothing under way; what it throws comes through and ends the
-// work.
+// caller's thread, once for each block of rows, with nothing under way; what it throws comes through and ends
+// the work.
 void nearest_pairs_on_cpu(std::span<const float> codes, int64_t dimension, TopK& best, ThreadPool& pool,
                           const std::function<void(double share)>& watch = {});
 

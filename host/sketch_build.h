@@ -39,7 +39,8 @@ struct SketchReport {
 // catalog's lock. A sample of at most 2,048 rows and 21 MB, or 512 rows, gives the projection and
 // its size; then one pass over the codes. The same bytes for any number of threads on one instruction set.
 // report (rows done) returning false stops. Memory: the sample and its directions three times, 35 MB for
-// codes of 2,888 numbers (44 where all numbers are scanned), and 0.3 MB a thread; then a block of 1,024 rows and the directions.
+// codes of 2,888 numbers (44 where all numbers are scanned), and 0.3 MB a thread; then a block of 1,024 rows
+// and the directions.
 SketchReport build_sketches(const CatalogReader& catalog, ThreadPool& pool, bool force,
                             const std::function<bool(int64_t rows)>& report);
 

@@ -99,7 +99,8 @@ Error wrong_condition(const std::string& condition, const std::string& what, con
 // SQLite's words, where they would quote what stands around the condition.
 std::string explained(const std::string& says) {
   if (says.starts_with("unrecognized token: \"'")) return "a quote is not closed";
-  if (says == "near \")\": syntax error") return "syntax error: it ends too early, or a bracket is not opened";
+  if (says == "near \")\": syntax error")
+    return "syntax error: it ends too early, or a bracket is not opened";
   return says;
 }
 
