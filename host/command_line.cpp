@@ -7,6 +7,7 @@
 #include <iostream>
 #include <new>
 #include <opencv2/core/utility.hpp>
+#include <sstream>
 #include <system_error>
 
 #include "engine/error.h"
@@ -41,17 +42,55 @@ constexpr const char* kExitCodes =
     "  9  the output is in use by another run\n"
     "  128+n  stopped by signal n, after saving";
 
+// Paragraphs in lines of at most `width`, broken between words; examples, which are indented, stay as they
+// are.
+std::string wrapped(const std::string& text, std::size_t width) {
+  std::string result;
+  std::size_t column = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line.front() == ' ') {
+      result += (column > 0 ? "\n" : "") + line + '\n';
+      column = 0;
+      continue;
+    }
+    std::istringstream words(line);
+    for (std::string word; words >> word;) {
+      const bool fits = column > 0 && column + 1 + word.size() <= width;
+      if (column > 0) result += fits ? ' ' : '\n';
+      result += word;
+      column = fits ? column + 1 + word.size() : word.size();
+    }
+  }
+  if (column > 0 && text.ends_with('\n')) result += '\n';
+  return result;
+}
+
 // Lists a command by the first line of its description; the rest are its examples.
 class Help : public CLI::Formatter {
  public:
   Help() {
-    column_width(34);
+    column_width(kColumn);
     label("REQUIRED", "(required)");
   }
-  std::string make_subcommand(const CLI::App* command) const override {
-    const std::string description = command->get_description();
-    return fmt::format("  {:<14}{}\n", command->get_name(), description.substr(0, description.find('\n')));
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return wrapped(CLI::Formatter::make_option_desc(option), kWidth - kColumn);
   }
+  std::string make_description(const CLI::App* command) const override {
+    return wrapped(CLI::Formatter::make_description(command), kWidth);
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    constexpr int kNames = 16;
+    const std::string description = command->get_description();
+    std::string first = wrapped(description.substr(0, description.find('\n')), kWidth - kNames);
+    for (auto at = first.find('\n'); at != std::string::npos; at = first.find('\n', at + 1)) {
+      first.insert(at + 1, kNames, ' ');
+    }
+    return fmt::format("  {:<14}{}\n", command->get_name(), first);
+  }
+
+ private:
+  static constexpr std::size_t kWidth = 80, kColumn = 34;
 };
 
 int code_of(ExitCode code) { return static_cast<int>(code); }

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -336,6 +337,12 @@ class FrameTest(shop.CommandTest):
             self.assertIn("=" + default + " ", train.stdout)
         self.assertEqual(self.run_words("help", "train").stdout, train.stdout)
         self.assertEqual(self.run_words("help").stdout, top.stdout)
+        commands = re.findall(r"^  ([a-z-]+) +[A-Z]", top.stdout, re.MULTILINE)
+        self.assertGreater(len(commands), 10)
+        for text in (top.stdout, *(self.run_words(command, "--help").stdout for command in commands)):
+            for line in text.splitlines():
+                if not line.startswith("  lookalike "):
+                    self.assertLessEqual(len(line), 80, line)
 
     def test_the_exit_code_is_told_where_standard_error_is_not(self):
         for redirection in ("2>/dev/full", "2>&-", "0<&- 2>&-"):
