@@ -56,12 +56,6 @@ struct Sketcher::Scratch {
   std::vector<double> bent;     // (kCodesAtOnce, m): defect times along
 };
 
-SketchProjection first_components(const SketchProjection& projection, int64_t components) {
-  SketchProjection first = projection;
-  first.directions.resize(as_size(components * projection.dimension));
-  return first;
-}
-
 Sketcher::Sketcher(SketchProjection projection) : projection_(std::move(projection)) {
   const int64_t d = projection_.dimension, m = d > 0 ? projection_.components() : 0;
   if (d < 1 || d > kMostSketchedDimension || m < 1 || m > d || std::ssize(projection_.mean) != d ||

@@ -36,9 +36,6 @@ SketchProjection fit_projection(
     std::span<const float> sample, int64_t dimension, int64_t components, ThreadPool& pool,
     const std::function<void()>& step = [] {});
 
-// The first `components` directions alone.
-SketchProjection first_components(const SketchProjection& projection, int64_t components);
-
 class Sketcher {
  public:
   // Throws std::invalid_argument for shapes that do not fit, D above kMostSketchedDimension or numbers that

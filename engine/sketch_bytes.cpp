@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/rank.h"
 #include "kernels/cpu/sketch_scan.h"
 
 namespace lookalike {
@@ -24,13 +25,6 @@ double number_of(std::span<const float> sketch, int64_t n, int64_t i) {
     square += static_cast<double>(value) * static_cast<double>(value);
   }
   return std::sqrt(square);
-}
-
-// The value that `percent` of the others do not pass.
-double rank_of(std::vector<double> values, std::size_t percent) {
-  const auto rank = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) * percent / 100);
-  std::nth_element(values.begin(), rank, values.end());
-  return *rank;
 }
 
 }  // namespace
@@ -78,10 +72,11 @@ ByteSketcher fit_byte_sketcher(std::span<const float> sample, int64_t size, int6
     }
   }
   std::vector<float> centre;
-  std::vector<double> farthest(as_size(count));  // of each row's numbers from the centre
+  std::vector<double> sorted, farthest(as_size(count));  // of each row's numbers from the centre
   for (int64_t i = 0; i < n; ++i) {
     const auto of_number = std::span(values).subspan(as_size(i * count), as_size(count));
-    const double median = rank_of({of_number.begin(), of_number.end()}, 50);
+    sorted.assign(of_number.begin(), of_number.end());
+    const double median = value_at_percent(sorted, 50);
     // The length of numbers that fit in a float may not.
     centre.push_back(static_cast<float>(std::clamp(median, -kMostFloat, kMostFloat)));
     for (int64_t r = 0; r < count; ++r) {
@@ -89,7 +84,7 @@ ByteSketcher fit_byte_sketcher(std::span<const float> sample, int64_t size, int6
       farthest[as_size(r)] = std::max(farthest[as_size(r)], apart);
     }
   }
-  const double reach = rank_of(std::move(farthest), 50);
+  const double reach = value_at_percent(farthest, 50);
   return {std::move(centre), reach > 0 ? reach / kLargest : 1.0};
 }
 

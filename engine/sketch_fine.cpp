@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/rank.h"
 #include "kernels/cpu/sketch_distance.h"
 #include "kernels/cpu/sketch_scan.h"
 
@@ -20,13 +21,6 @@ constexpr float kMostStep = 0x1p120F;
 double held(float number, float centre, float step) {
   const double reach = kLargest * static_cast<double>(step);
   return std::clamp(static_cast<double>(number) - static_cast<double>(centre), -reach, reach);
-}
-
-// The value that `percent` of the others do not pass.
-double rank_of(std::vector<double>& values, std::size_t percent) {
-  const auto rank = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) * percent / 100);
-  std::nth_element(values.begin(), rank, values.end());
-  return *rank;
 }
 
 }  // namespace
@@ -83,9 +77,9 @@ FineSketcher fit_fine_sketcher(std::span<const float> sample, int64_t size) {
       return static_cast<double>(sample[static_cast<std::size_t>(r * size + i)]);
     };
     for (int64_t r = 0; r < count; ++r) values[static_cast<std::size_t>(r)] = at(r);
-    const double median = rank_of(values, 50);
+    const double median = value_at_percent(values, 50);
     for (double& value : values) value = std::abs(value - median);
-    double reach = rank_of(values, kUnclippedPercent);
+    double reach = value_at_percent(values, kUnclippedPercent);
     if (!(reach > 0)) reach = *std::max_element(values.begin(), values.end());
     centre.push_back(static_cast<float>(median));
     step.push_back(static_cast<float>(std::min(reach / kLargest, static_cast<double>(kMostStep))));

@@ -51,17 +51,17 @@ int run_index(const IndexCommandOptions& options) {
       throw Interrupted(stop_signal());
     case SketchOutcome::kNone:
       progress.message(
-          fmt::format("{} photos are searched as fast without sketches", format_count(catalog.rows())));
+          fmt::format("{} items are searched as fast without sketches", format_count(catalog.rows())));
       break;
     case SketchOutcome::kNonePays:
       progress.message(
-          fmt::format("these {} photos are too unlike one another: they are searched as fast "
+          fmt::format("these {} items are too unlike one another: they are searched as fast "
                       "without sketches",
                       format_count(catalog.rows())));
       break;
     case SketchOutcome::kFresh:
     case SketchOutcome::kMade:
-      progress.message(fmt::format("{}, {} each, {:.1f} MB in {}", counted(catalog.rows(), "photo"),
+      progress.message(fmt::format("{}, {} each, {:.1f} MB in {}", counted(catalog.rows(), "item"),
                                    counted(made.numbers, "number"), static_cast<double>(made.bytes) / 1e6,
                                    format_duration(progress.seconds())));
   }

@@ -77,7 +77,7 @@ class IndexTest(shop.CommandTest):
         self.sketches.unlink()
         done = shop.run("index", "-c", self.catalog, "--threads", "1", text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("1,100 photos", done.stderr)
+        self.assertIn("1,100 items", done.stderr)
         self.assertEqual(self.sketches.read_bytes(), whole)
         done = shop.run("verify", self.catalog, text=True)
         self.assertIn("sketch", done.stdout)

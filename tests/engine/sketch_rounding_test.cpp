@@ -47,14 +47,19 @@ TEST(NearestBySketch, DirectionsThatAreTooLongLoseNoRow) { expect_stretch(1.01F,
 
 TEST(NearestBySketch, StretchIsPaidByTheBytesToo) { expect_stretch(2, ByteSketcher({0.0F, 0.0F}, 1)); }
 
-// Steps of the length of the neighbours' distances: 0.49 becomes 0 and 0.51 becomes 1, where 0.02 lies
-// between.
-TEST(NearestBySketch, RoundingToBytesLosesNoRow) {
+Case scattered_on_a_line() {
   Case c = {"line", {}, 2, 1};
   test::Random random(4);
   for (int64_t r = 0; r < 3000; ++r) {
     c.rows.insert(c.rows.end(), {static_cast<float>(random.between(-100, 100)), 0.0F});
   }
+  return c;
+}
+
+// Steps of the length of the neighbours' distances: 0.49 becomes 0 and 0.51 becomes 1, where 0.02 lies
+// between.
+TEST(NearestBySketch, RoundingToBytesLosesNoRow) {
+  const Case c = scattered_on_a_line();
   test::MemoryCatalog catalog(c.rows, {2, Rows(2, 0.0F), {1.0F, 0.0F}});
   const Rows queries(c.rows.begin(), c.rows.begin() + 2 * 200);
   for (const double step : {0.2, 1.0, 7.0}) {
@@ -66,11 +71,7 @@ TEST(NearestBySketch, RoundingToBytesLosesNoRow) {
 }
 
 TEST(NearestBySketch, RoundingOfFineSketchesLosesNoRow) {
-  Case c = {"line", {}, 2, 1};
-  test::Random random(4);
-  for (int64_t r = 0; r < 3000; ++r) {
-    c.rows.insert(c.rows.end(), {static_cast<float>(random.between(-100, 100)), 0.0F});
-  }
+  const Case c = scattered_on_a_line();
   test::MemoryCatalog catalog(c.rows, {2, Rows(2, 0.0F), {1.0F, 0.0F}});
   const Rows queries(c.rows.begin(), c.rows.begin() + 2 * 200);
   // So coarse that the scan lets all through.

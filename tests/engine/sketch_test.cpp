@@ -234,17 +234,6 @@ TEST(Sketcher, KnowsNothingOfACodeThatIsNotFinite) {
   }
 }
 
-TEST(Sketcher, FirstComponentsAreASketchOfTheirOwn) {
-  const Case c = cases()[2];
-  const Sketcher whole(fitted(c)), part(first_components(fitted(c), 7));
-  const Sketched some = sketch_all(part, c.rows, 1), all = sketch_all(whole, c.rows, 1);
-  EXPECT_EQ(part.size(), 8);
-  EXPECT_LE(largest_ratio(c, part), Extended{part.stretch()});
-  for (std::size_t r = 0; r < some.errors.size(); ++r) {
-    for (std::size_t j = 0; j < 7; ++j) ASSERT_EQ(some.of(r)[j], all.of(r)[j]);
-  }
-}
-
 TEST(Sketcher, SameBytesForAnyThreadsAndAnyCount) {
   const Case c = cases()[2];
   const SketchProjection one = fitted(c, 1), three = fitted(c, 3);
